@@ -1,0 +1,64 @@
+//! Instances of the inner loops for each ISA, and hand-tuned bodies: each file ends in constants that are rows of the tables.
+
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+pub(crate) mod aarch64;
+pub(crate) mod generic;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod x86_64;
+
+/// A row of a table: the function with the ISA's features around the generic body, and the facts about its tile, from the same
+/// numbers, so that they cannot disagree.
+macro_rules! pw_f32 {
+    ($row:ident, $name:literal, $isa:ident, $features:ident, $v:ty, $mr:literal x $nv:literal) => {
+        pub(crate) const $row: crate::kernel::args::PwKernel<crate::scheme::F32> = {
+            $features! {
+                /// # Safety
+                /// As `PwArgs`.
+                unsafe fn run(p: &crate::kernel::args::PwArgs<crate::scheme::F32>) {
+                    // SAFETY: the caller's promise; the features are this function's.
+                    unsafe { crate::kernel::pointwise_f32::run::<$v, $mr, $nv>(p) }
+                }
+            }
+            crate::kernel::args::PwKernel {
+                name: $name,
+                isa: crate::isa::Isa::$isa,
+                mr: $mr,
+                nr: $nv * <$v as crate::simd::Vf32>::LANES,
+                run,
+            }
+        };
+    };
+}
+pub(crate) use pw_f32;
+
+/// As `pw_f32`, for depthwise kernels: the patch (output rows x columns) at each stride.
+macro_rules! dw_f32 {
+    ($row:ident, $name:literal, $isa:ident, $features:ident, $v:ty, s1 $h1:literal x $w1:literal, s2 $h2:literal x $w2:literal) => {
+        pub(crate) const $row: crate::kernel::args::DwKernel<crate::scheme::F32> = {
+            $features! {
+                /// # Safety
+                /// As `DwArgs`, stride 1.
+                unsafe fn stride1(p: &crate::kernel::args::DwArgs<crate::scheme::F32>) {
+                    // SAFETY: the caller's promise; the features are this function's.
+                    unsafe { crate::kernel::depthwise_f32::run::<$v, 1, $h1, $w1>(p) }
+                }
+            }
+            $features! {
+                /// # Safety
+                /// As `DwArgs`, stride 2.
+                unsafe fn stride2(p: &crate::kernel::args::DwArgs<crate::scheme::F32>) {
+                    // SAFETY: the caller's promise; the features are this function's.
+                    unsafe { crate::kernel::depthwise_f32::run::<$v, 2, $h2, $w2>(p) }
+                }
+            }
+            crate::kernel::args::DwKernel {
+                name: $name,
+                isa: crate::isa::Isa::$isa,
+                ct: <$v as crate::simd::Vf32>::LANES,
+                stride1,
+                stride2,
+            }
+        };
+    };
+}
+pub(crate) use dw_f32;

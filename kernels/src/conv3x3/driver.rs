@@ -1,0 +1,115 @@
+//! Cuts a dense 3x3 convolution into parts, each part into rectangles whose pixels see the same taps, and a rectangle into rows of
+//! pixels at one distance, which are the rows of a GEMM.
+
+use core::ops::Range;
+use core::ptr;
+
+use crate::conv3x3::Conv3x3;
+use crate::executor::Executor;
+use crate::kernel::args::{Order, PwArgs};
+use crate::kernel::parts::{Grid, for_each_part};
+use crate::scheme::Scheme;
+use crate::shape::WINDOW;
+use crate::view::{View, ViewMut};
+
+/// Least number of outputs of a part: below that handing it to another thread costs more than computing it.
+const PART_OUTPUTS: usize = 1 << 13;
+
+/// The whole output, on the executor's threads.
+pub(crate) fn run<S: Scheme>(
+    op: &Conv3x3<S>,
+    executor: &dyn Executor,
+    input: View<'_, S::Elem>,
+    output: ViewMut<'_, S::Elem>,
+) {
+    let shape = output.shape();
+    let parts = (4 * executor.threads())
+        .min(shape.n * shape.h * shape.w * shape.c / PART_OUTPUTS)
+        .max(1);
+    let rows = if executor.threads() <= 1 {
+        shape.h
+    } else {
+        shape.h.div_ceil(parts.div_ceil(shape.n))
+    };
+    for_each_part(
+        executor,
+        &output,
+        Grid {
+            rows,
+            cols: shape.c,
+        },
+        &mut [],
+        0,
+        &|part, _| {
+            self::rows(op, &input, part.rows, part.output);
+        },
+    );
+}
+
+/// Rows `rows` of the `n * h` output rows into `output`, which holds these alone.
+pub(crate) fn rows<S: Scheme>(
+    op: &Conv3x3<S>,
+    input: &View<'_, S::Elem>,
+    rows: Range<usize>,
+    output: ViewMut<'_, S::Elem>,
+) {
+    let kernel = op.packed.kernel;
+    let (c_in, stride) = (op.packed.c_in, op.geometry.stride.get());
+    let (from, to) = (input.layout().strides, output.layout().strides);
+    op.geometry.for_each_rectangle(rows, |rectangle| {
+        let (taps_y, taps_x) = rectangle.taps();
+        // Pixels side by side make one piece of a window row's taps.
+        let (pieces, k) = if from.w == c_in {
+            (1, taps_x.len() * c_in)
+        } else {
+            (taps_x.len(), c_in)
+        };
+        // GEMM rows run along the longer side of the rectangle: a border of one column would be tiles of one row otherwise.
+        let (height, width) = (rectangle.rows.out.len(), rectangle.cols.out.len());
+        let ((m, a_row, c_row), (calls, a_call, c_call)) = {
+            let down = (height, stride * from.h, to.h);
+            let right = (width, stride * from.w, to.w);
+            if height > width {
+                (down, right)
+            } else {
+                (right, down)
+            }
+        };
+        let (read, write) = (rectangle.input_offset(from), rectangle.output_offset(to));
+        for call in 0..calls {
+            // Without taps nothing is read, and the offset may lie beyond the input.
+            let read = if taps_y.is_empty() {
+                0
+            } else {
+                read + call * a_call
+            };
+            let args = PwArgs::<S> {
+                m,
+                n: op.packed.c_out,
+                k,
+                pieces,
+                segments: taps_y.len(),
+                a: input.from(read).as_ptr(),
+                a_row,
+                a_segment: from.h,
+                a_piece: from.w,
+                b: op.packed.panels.data.as_bytes().as_ptr(),
+                b_panel: op.packed.panels.panel_bytes,
+                k_first: (taps_y.start * WINDOW + taps_x.start) * c_in,
+                k_segment: WINDOW * c_in,
+                c: output.data().alias(write + call * c_call).ptr(),
+                c_row,
+                residual: ptr::null(),
+                residual_row: 0,
+                epilogue: op.epilogue,
+                order: Order::RowsOutside,
+            };
+            // SAFETY: the conditions of `PwArgs`.
+            // 1. Packing has checked the ISA. 2, 4. The views have been checked when they were made and their shapes against the op's;
+            // a rectangle's taps fall onto the input (`Geometry`), those of a window row are `pieces * k` elements; the output is this
+            // worker's. 3. The panels were packed by this kernel's `nr` for `9 * c_in` rows, and taps are within the window.
+            // 5. Null. 6. Bands are not empty.
+            unsafe { (kernel.run)(&args) }
+        }
+    });
+}

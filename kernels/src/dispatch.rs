@@ -1,0 +1,85 @@
+//! Which kernels run: the best of each table that this CPU has, below a cap that the user can see and set.
+
+use crate::kernel::args::{DwKernel, PwKernel};
+use crate::scheme::Scheme;
+use crate::{Error, Isa, Result};
+
+/// The kernels up to an instruction set. Small and `Copy`; ask once, when packing.
+///
+/// ```
+/// use dwsep::{F32, Isa, KernelSet};
+/// let kernels = KernelSet::native()?;
+/// println!("{}: {}", kernels.isa(), kernels.pointwise::<F32>().name());
+/// let scalar = KernelSet::up_to(Isa::Scalar)?;
+/// assert_eq!(scalar.pointwise::<F32>().isa(), Isa::Scalar);
+/// # Ok::<(), dwsep::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KernelSet {
+    cap: Isa,
+}
+
+impl KernelSet {
+    /// The best that this CPU has. With the feature `std` the environment variable `DWSEP_ISA` names a maximum.
+    ///
+    /// # Errors
+    /// [`Error::UnknownIsa`] or [`Error::IsaUnavailable`] for what `DWSEP_ISA` says.
+    pub fn native() -> Result<Self> {
+        Self::up_to(environment()?.unwrap_or_else(Isa::best))
+    }
+
+    /// Nothing above `isa`, whatever the CPU has. `DWSEP_ISA` only ever lowers: where it names less, that is the maximum.
+    ///
+    /// # Errors
+    /// [`Error::IsaUnavailable`] where this CPU or this build lacks `isa`; as [`KernelSet::native`] for `DWSEP_ISA`.
+    pub fn up_to(isa: Isa) -> Result<Self> {
+        let cap = environment()?.map_or(isa, |maximum| maximum.min(isa));
+        for isa in [isa, cap] {
+            if !isa.is_available() {
+                return Err(Error::IsaUnavailable { isa });
+            }
+        }
+        Ok(Self { cap })
+    }
+
+    /// The instruction set of the cap.
+    pub fn isa(&self) -> Isa {
+        self.cap
+    }
+
+    fn allows(&self, isa: Isa) -> bool {
+        isa <= self.cap && isa.is_available()
+    }
+
+    /// The best pointwise kernel. Dense 3x3 convolutions run on it too.
+    pub fn pointwise<S: Scheme>(&self) -> &'static PwKernel<S> {
+        // Every table has a scalar row, which every set allows.
+        let table = S::pointwise_kernels();
+        table
+            .iter()
+            .find(|kernel| self.allows(kernel.isa))
+            .unwrap_or(&table[table.len() - 1])
+    }
+
+    /// The best depthwise kernel.
+    pub fn depthwise<S: Scheme>(&self) -> &'static DwKernel<S> {
+        let table = S::depthwise_kernels();
+        table
+            .iter()
+            .find(|kernel| self.allows(kernel.isa))
+            .unwrap_or(&table[table.len() - 1])
+    }
+}
+
+#[cfg(feature = "std")]
+fn environment() -> Result<Option<Isa>> {
+    match std::env::var_os("DWSEP_ISA") {
+        None => Ok(None),
+        Some(name) => name.to_string_lossy().parse().map(Some),
+    }
+}
+
+#[cfg(not(feature = "std"))]
+fn environment() -> Result<Option<Isa>> {
+    Ok(None)
+}

@@ -1,0 +1,45 @@
+//! The caller owns the threads. An [`Executor`] lends them to an op for the time of a call; engines that schedule by
+//! themselves use the ops' row ranges instead and need none.
+//!
+//! Nothing depends on an executor being right. Parts of the output are handed out by a counter (`kernel/parts.rs`), each once, so that an
+//! executor that calls too often, too rarely or from too many threads costs time and never changes a bit.
+
+/// Lends threads to an op.
+pub trait Executor: Sync {
+    /// How many threads work at a time, the caller's included. The op's workspace is sized for it.
+    fn threads(&self) -> usize;
+
+    /// Calls `work` from up to [`threads`](Executor::threads) threads at once, and returns when all calls have returned.
+    /// Each call works until nothing is left, so that one call alone is enough.
+    fn broadcast(&self, work: &(dyn Fn() + Sync));
+}
+
+/// The calling thread alone.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Serial;
+
+impl Executor for Serial {
+    fn threads(&self) -> usize {
+        1
+    }
+
+    fn broadcast(&self, work: &(dyn Fn() + Sync)) {
+        work();
+    }
+}
+
+/// The threads of a rayon pool.
+#[cfg(feature = "rayon")]
+#[derive(Clone, Copy, Debug)]
+pub struct Rayon<'p>(pub &'p rayon::ThreadPool);
+
+#[cfg(feature = "rayon")]
+impl Executor for Rayon<'_> {
+    fn threads(&self) -> usize {
+        self.0.current_num_threads()
+    }
+
+    fn broadcast(&self, work: &(dyn Fn() + Sync)) {
+        self.0.broadcast(|_| work());
+    }
+}

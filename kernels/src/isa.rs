@@ -1,0 +1,142 @@
+//! The instruction sets that kernels are written for, and how a CPU is asked for them.
+//!
+//! An ISA's features are written once, in the `features!` lines below. Each line makes a macro of the ISA's name, which puts
+//! `#[target_feature]` with these features on a function, and (on x86) a module of that name which asks the CPU for the same
+//! features. A gate that differs from the code behind it would be an illegal instruction on somebody's board.
+
+use core::fmt;
+use core::str::FromStr;
+
+use alloc::boxed::Box;
+
+use crate::{Error, Result};
+
+#[cfg(target_arch = "x86_64")]
+macro_rules! features {
+    ($d:tt $name:ident: $($feature:tt),+) => {
+        cpufeatures::new!($name, $($feature),+);
+        macro_rules! $name {
+            ($d(#[$d meta:meta])* $d vis:vis unsafe fn $d f:ident($d arg:ident: $d ty:ty) $d body:block) => {
+                $d(#[$d meta])*
+                #[target_feature($(enable = $feature),+)]
+                $d vis unsafe fn $d f($d arg: $d ty) $d body
+            };
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+features!($ avx2_fma: "avx2", "fma");
+
+/// NEON is part of AArch64's base: the compiler may use it everywhere, so there is nothing to ask and nothing to gate.
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+macro_rules! neon {
+    ($($function:tt)+) => { $($function)+ };
+}
+
+/// No feature beyond what the target has anyway.
+macro_rules! baseline {
+    ($($function:tt)+) => { $($function)+ };
+}
+
+/// An instruction set, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Isa {
+    /// Plain Rust, on any target. Does not fuse multiply and add.
+    Scalar,
+    /// The crate `wide`: SSE2, wasm simd128, or arrays. Does not fuse multiply and add. Needs the feature `portable`.
+    Portable,
+    /// AVX2 and FMA on x86-64.
+    Avx2Fma,
+    /// Advanced SIMD on AArch64.
+    Neon,
+}
+
+impl Isa {
+    /// All of them, weakest first, whether this build has them or not.
+    pub const ALL: &'static [Isa] = &[Isa::Scalar, Isa::Portable, Isa::Avx2Fma, Isa::Neon];
+
+    /// As in kernel names and in `DWSEP_ISA`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Isa::Scalar => "scalar",
+            Isa::Portable => "portable",
+            Isa::Avx2Fma => "avx2_fma",
+            Isa::Neon => "neon",
+        }
+    }
+
+    /// Whether a step of an accumulation is one fused multiply-add (and the results equal `reference::*_fma` bit for bit) or
+    /// a multiplication and an addition (and they equal `reference::*`).
+    pub const fn fuses(self) -> bool {
+        match self {
+            Isa::Scalar | Isa::Portable => false,
+            Isa::Avx2Fma | Isa::Neon => true,
+        }
+    }
+
+    /// Whether this build has kernels for it and this CPU and operating system can run them. Asked once, then remembered.
+    pub fn is_available(self) -> bool {
+        match self {
+            Isa::Scalar => true,
+            Isa::Portable => cfg!(feature = "portable"),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2Fma => avx2_fma::get(),
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Avx2Fma => false,
+            Isa::Neon => cfg!(all(target_arch = "aarch64", target_feature = "neon")),
+        }
+    }
+
+    /// The best that is available.
+    pub fn best() -> Isa {
+        Isa::ALL
+            .iter()
+            .rev()
+            .copied()
+            .find(|isa| isa.is_available())
+            .unwrap_or(Isa::Scalar)
+    }
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Isa {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Isa> {
+        let known = Isa::ALL.iter().copied().find(|isa| isa.name() == name);
+        known.ok_or_else(|| Error::UnknownIsa {
+            name: Box::from(name),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_go_there_and_back() {
+        for &isa in Isa::ALL {
+            assert_eq!(isa.name().parse(), Ok(isa));
+        }
+        assert_eq!(
+            "avx9".parse::<Isa>(),
+            Err(Error::UnknownIsa {
+                name: "avx9".into()
+            })
+        );
+    }
+
+    #[test]
+    fn the_best_is_available() {
+        assert!(Isa::best().is_available());
+        assert!(Isa::Scalar.is_available());
+    }
+}

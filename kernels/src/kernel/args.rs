@@ -1,0 +1,188 @@
+//! What a micro-kernel is told, and the rows of the tables. The lists of conditions on the argument structs are the safety
+//! contract of every kernel; each `// SAFETY:` in a driver or kernel walks them.
+
+use core::fmt;
+
+use crate::isa::Isa;
+use crate::scheme::Scheme;
+
+/// Arguments of a pointwise (GEMM) kernel: `m` rows of A times the packed panels of B, into `m` rows of C.
+///
+/// ```text
+///            k of segment 0    k of segment 1          one panel: nr columns
+/// row 0   a: [..............]  [..............]        [ bias: nr                        ]
+/// row 1      [..............]  [..............]        [ k_first   -> segment 0: k x nr  ]
+///  :          `-- a_segment --'                        [ + k_segment -> segment 1: k x nr]
+/// ```
+///
+/// A pointwise convolution has one segment of `c_in` elements. A dense 3x3 convolution has one for each row of the window,
+/// of `3 * c_in` elements, which lie side by side in NHWC; taps in the padding are left out by making it shorter. Where there are
+/// gaps between pixels, a segment is in `pieces` of `k` elements; otherwise it is one piece.
+///
+/// # Safety
+/// A kernel may be called when
+/// 1. the CPU has the features of the kernel's ISA;
+/// 2. for `r < m`, `s < segments` and `q < pieces`, `a + r * a_row + s * a_segment + q * a_piece` is readable for `k` elements;
+/// 3. `b` points to `ceil(n / nr)` panels `b_panel` bytes apart, 64-byte aligned, packed for this kernel, each of which holds the
+///    `nr` biases and at least `k_first + (segments - 1) * k_segment + pieces * k` rows;
+/// 4. for `r < m`, `c + r * c_row` is writable for `n` elements, which nothing else uses during the call;
+/// 5. `residual` is null or, for `r < m`, `residual + r * residual_row` is readable for `n` elements;
+/// 6. `m` and `n` are at least 1.
+#[derive(Clone, Copy, Debug)]
+pub struct PwArgs<S: Scheme> {
+    pub(crate) m: usize,
+    pub(crate) n: usize,
+    /// Elements of a piece.
+    pub(crate) k: usize,
+    /// Pieces of a segment.
+    pub(crate) pieces: usize,
+    /// Segments of a row.
+    pub(crate) segments: usize,
+    pub(crate) a: *const S::Elem,
+    /// Elements from a row to the next.
+    pub(crate) a_row: usize,
+    /// Elements from a segment to the next.
+    pub(crate) a_segment: usize,
+    /// Elements from a piece to the next.
+    pub(crate) a_piece: usize,
+    pub(crate) b: *const u8,
+    /// Bytes from a panel to the next.
+    pub(crate) b_panel: usize,
+    /// Row of the panel (counted behind the bias) that meets the first element of segment 0.
+    pub(crate) k_first: usize,
+    /// Rows of the panel from a segment to the next.
+    pub(crate) k_segment: usize,
+    pub(crate) c: *mut S::Elem,
+    /// Elements from a row to the next.
+    pub(crate) c_row: usize,
+    pub(crate) residual: *const S::Elem,
+    /// Elements from a row to the next.
+    pub(crate) residual_row: usize,
+    pub(crate) epilogue: S::Epilogue,
+    /// Which loop over tiles is outside.
+    pub(crate) order: Order,
+}
+
+/// Which loop over tiles is outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// A tile of rows meets all panels, then the next tile: panels stay in cache, rows stream.
+    RowsOutside,
+    /// A panel meets all tiles of rows, then the next panel: rows stay in cache, panels stream.
+    PanelsOutside,
+}
+
+/// A row of a table of pointwise kernels: how a kernel wants its weights packed, and the kernel. It can be had from the tables
+/// only, so that a name, a tile and a function always belong together.
+pub struct PwKernel<S: Scheme> {
+    pub(crate) name: &'static str,
+    pub(crate) isa: Isa,
+    /// Rows of a tile.
+    pub(crate) mr: usize,
+    /// Columns of a tile and of a packed panel.
+    pub(crate) nr: usize,
+    pub(crate) run: unsafe fn(&PwArgs<S>),
+}
+
+/// Arguments of a depthwise 3x3 kernel: a rectangle of output pixels that all see the same taps.
+///
+/// ```text
+/// packed weights, for each tile of ct channels:  [ bias: ct ][ w00: ct ][ w01: ct ] ... [ w22: ct ]
+/// ```
+///
+/// # Safety
+/// A kernel may be called when
+/// 1. the CPU has the features of the kernel's ISA;
+/// 2. for every output pixel `(y, x)` with `y < rows`, `x < cols` and every tap `(i, j)` with `i < taps_h`, `j < taps_w`,
+///    `input + (y * stride + i) * input_row + (x * stride + j) * input_col` is readable for `channels` elements, where `stride` is
+///    the one that the function was written for;
+/// 3. `weights` points to `ceil(channels / ct)` tiles of 10 x ct elements, 64-byte aligned, packed for this kernel, and
+///    `tap_y + taps_h <= 3`, `tap_x + taps_w <= 3`;
+/// 4. for every output pixel, `output + y * output_row + x * output_col` is writable for `channels` elements, which nothing else
+///    uses during the call;
+/// 5. `rows`, `cols` and `channels` are at least 1; where `taps_h` or `taps_w` is 0, nothing is read from `input`.
+#[derive(Clone, Copy, Debug)]
+pub struct DwArgs<S: Scheme> {
+    /// Input pixel under the first valid tap of the first output pixel.
+    pub(crate) input: *const S::Elem,
+    /// Elements from an input row to the next.
+    pub(crate) input_row: usize,
+    /// Elements from an input pixel to the next.
+    pub(crate) input_col: usize,
+    pub(crate) output: *mut S::Elem,
+    /// Elements from an output row to the next.
+    pub(crate) output_row: usize,
+    /// Elements from an output pixel to the next.
+    pub(crate) output_col: usize,
+    /// Output rows.
+    pub(crate) rows: usize,
+    /// Output columns.
+    pub(crate) cols: usize,
+    pub(crate) channels: usize,
+    pub(crate) weights: *const u8,
+    /// First row of the window that is used.
+    pub(crate) tap_y: usize,
+    /// Rows of the window that are used.
+    pub(crate) taps_h: usize,
+    /// First column of the window that is used.
+    pub(crate) tap_x: usize,
+    /// Columns of the window that are used.
+    pub(crate) taps_w: usize,
+    pub(crate) epilogue: S::Epilogue,
+}
+
+/// A row of a table of depthwise 3x3 kernels: a function for each stride over weights packed the same way.
+pub struct DwKernel<S: Scheme> {
+    pub(crate) name: &'static str,
+    pub(crate) isa: Isa,
+    /// Channels of a tile of packed weights.
+    pub(crate) ct: usize,
+    pub(crate) stride1: unsafe fn(&DwArgs<S>),
+    pub(crate) stride2: unsafe fn(&DwArgs<S>),
+}
+
+impl<S: Scheme> PwKernel<S> {
+    /// `pw_<dtype>_<mr>x<nr>__<isa>`
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The instruction set it is written for.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// Rows and columns of its register tile.
+    pub fn tile(&self) -> (usize, usize) {
+        (self.mr, self.nr)
+    }
+}
+
+impl<S: Scheme> DwKernel<S> {
+    /// `dw3x3_<dtype>_<ct>c__<isa>`
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The instruction set it is written for.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// Channels of a tile of its packed weights.
+    pub fn channel_tile(&self) -> usize {
+        self.ct
+    }
+}
+
+impl<S: Scheme> fmt::Debug for PwKernel<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl<S: Scheme> fmt::Debug for DwKernel<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}

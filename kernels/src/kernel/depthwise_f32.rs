@@ -1,0 +1,240 @@
+//! The f32 depthwise 3x3 kernel over any vector: patches of output rows x columns for one vector of channels.
+//!
+//! ```text
+//!   2 x 4 outputs at stride 1 need 4 x 6 inputs:        each loaded input vector feeds up to nine
+//!       x x x x x x     row 0 -> output row 0           of the eight accumulators' steps, so that
+//!       x x x x x x     row 1 -> output rows 0, 1       loads do not bound the speed (1x1 patches
+//!       x x x x x x     row 2 -> output rows 0, 1       run at half the rate)
+//!       x x x x x x     row 3 -> output row 1
+//! ```
+//!
+//! Channels are the innermost loop: a patch is finished for all channels before the next one. Within an output taps are
+//! row-major, one step each (the numerics contract). Rectangles that do not see all nine taps (borders) take the plain loop
+//! of [`border`]. A sliding window along the row was never better.
+
+use crate::kernel::args::DwArgs;
+use crate::kernel::pointwise_f32::activate;
+use crate::scheme::F32;
+use crate::simd::Vf32;
+
+/// Outputs that the border loop computes at a time.
+const BORDER: usize = 4;
+
+/// The kernel: all pixels of `p`, in patches of up to `PH x PW` outputs.
+///
+/// # Safety
+/// As [`DwArgs`], with `ct` = `V::LANES` and stride `S`; called inside a function with the features of `V`'s ISA.
+#[inline(always)]
+pub(crate) unsafe fn run<V: Vf32, const S: usize, const PH: usize, const PW: usize>(
+    p: &DwArgs<F32>,
+) {
+    // SAFETY: every call stays within the rectangle of `p`.
+    unsafe {
+        if (p.taps_h, p.taps_w) != (3, 3) {
+            return border::<V, S>(p);
+        }
+        let mut y = 0;
+        while y < p.rows {
+            let left = p.rows - y;
+            y += match left.min(PH) {
+                3 if PH >= 3 => patches::<V, S, 3, PW>(p, y),
+                2 if PH >= 2 => patches::<V, S, 2, PW>(p, y),
+                _ => patches::<V, S, 1, PW>(p, y),
+            };
+        }
+        const { assert!(PH <= 3, "add arms above") }
+    }
+}
+
+/// A stripe of `H` output rows from row `y` on; returns `H`.
+///
+/// # Safety
+/// As [`run`]; rows `y..y + H` are among those of `p`.
+#[inline(always)]
+unsafe fn patches<V: Vf32, const S: usize, const H: usize, const PW: usize>(
+    p: &DwArgs<F32>,
+    y: usize,
+) -> usize {
+    let mut x = 0;
+    while x < p.cols {
+        let left = p.cols - x;
+        // SAFETY: columns x..x + W are among those of `p`.
+        x += unsafe {
+            match left.min(PW) {
+                4 if PW >= 4 => patch::<V, S, H, 4>(p, y, x),
+                3 if PW >= 3 => patch::<V, S, H, 3>(p, y, x),
+                2 if PW >= 2 => patch::<V, S, H, 2>(p, y, x),
+                _ => patch::<V, S, H, 1>(p, y, x),
+            }
+        };
+    }
+    const { assert!(PW <= 4, "add arms above") }
+    H
+}
+
+/// `H x W` outputs for all channels; returns `W`.
+///
+/// # Safety
+/// As [`run`]; the outputs are among those of `p`, all of them see nine taps.
+#[inline(always)]
+unsafe fn patch<V: Vf32, const S: usize, const H: usize, const W: usize>(
+    p: &DwArgs<F32>,
+    y: usize,
+    x: usize,
+) -> usize {
+    // SAFETY: DwArgs 2 to 4; vectors are whole while `c + LANES <= channels`, the last one is partial.
+    unsafe {
+        let input = p.input.add(y * S * p.input_row + x * S * p.input_col);
+        let output = p.output.add(y * p.output_row + x * p.output_col);
+        let mut weights = p.weights.cast::<f32>();
+        let mut c = 0;
+        while c + V::LANES <= p.channels {
+            let acc = accumulate::<V, S, H, W>(p, input.add(c), weights, |p| V::load(p));
+            for (h, acc) in acc.into_iter().enumerate() {
+                for (w, acc) in acc.into_iter().enumerate() {
+                    activate(acc, p.epilogue)
+                        .store(output.add(h * p.output_row + w * p.output_col + c));
+                }
+            }
+            c += V::LANES;
+            weights = weights.add(10 * V::LANES);
+        }
+        let left = p.channels - c;
+        if left > 0 {
+            let acc =
+                accumulate::<V, S, H, W>(p, input.add(c), weights, |p| V::load_partial(p, left));
+            for (h, acc) in acc.into_iter().enumerate() {
+                for (w, acc) in acc.into_iter().enumerate() {
+                    let to = output.add(h * p.output_row + w * p.output_col + c);
+                    activate(acc, p.epilogue).store_partial(to, left);
+                }
+            }
+        }
+    }
+    W
+}
+
+/// The accumulators of `H x W` outputs for one vector of channels. `load` reads a whole or a partial vector.
+///
+/// # Safety
+/// The `(H - 1) * S + 3` rows and `(W - 1) * S + 3` columns of pixels from `input` on are readable as `load` reads them;
+/// `weights` points to a tile.
+#[inline(always)]
+unsafe fn accumulate<V: Vf32, const S: usize, const H: usize, const W: usize>(
+    p: &DwArgs<F32>,
+    input: *const f32,
+    weights: *const f32,
+    load: impl Fn(*const f32) -> V,
+) -> [[V; W]; H] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut acc = [[V::load(weights); W]; H];
+        for iy in 0..(H - 1) * S + 3 {
+            // At most (4 - 1) * 2 + 3 columns; those beyond are never loaded.
+            let mut pixels = [V::splat(0.0); 9];
+            for (ix, pixel) in pixels.iter_mut().enumerate().take((W - 1) * S + 3) {
+                *pixel = load(input.add(iy * p.input_row + ix * p.input_col));
+            }
+            for (h, acc) in acc.iter_mut().enumerate() {
+                // The tap row under which this input row lies for output row h, if it does.
+                let Some(ky) = iy.checked_sub(h * S).filter(|&ky| ky < 3) else {
+                    continue;
+                };
+                for kx in 0..3 {
+                    let tap = V::load(weights.add((1 + ky * 3 + kx) * V::LANES));
+                    for (w, acc) in acc.iter_mut().enumerate() {
+                        *acc = acc.mul_add(pixels[w * S + kx], tap);
+                    }
+                }
+            }
+        }
+        acc
+    }
+}
+
+/// Any taps: up to `BORDER` outputs along the longer side of the rectangle, taps in a loop.
+///
+/// # Safety
+/// As [`run`].
+#[inline(always)]
+unsafe fn border<V: Vf32, const S: usize>(p: &DwArgs<F32>) {
+    // A stripe along the longer side; for a column of outputs rows and columns change roles.
+    let tall = p.rows > p.cols;
+    let (along, across) = if tall {
+        (p.rows, p.cols)
+    } else {
+        (p.cols, p.rows)
+    };
+    for a in 0..across {
+        let mut l = 0;
+        while l < along {
+            let (y, x) = if tall { (l, a) } else { (a, l) };
+            // SAFETY: `count` outputs from (y, x) on, along the longer side, are among those of `p`.
+            l += unsafe {
+                match along - l {
+                    1 => border_run::<V, S, 1>(p, y, x, tall),
+                    2 => border_run::<V, S, 2>(p, y, x, tall),
+                    3 => border_run::<V, S, 3>(p, y, x, tall),
+                    _ => border_run::<V, S, BORDER>(p, y, x, tall),
+                }
+            };
+        }
+    }
+}
+
+/// `N` outputs from `(y, x)` on, downwards or rightwards, for all channels; returns `N`.
+///
+/// # Safety
+/// As [`run`]; the outputs are among those of `p`.
+#[inline(always)]
+unsafe fn border_run<V: Vf32, const S: usize, const N: usize>(
+    p: &DwArgs<F32>,
+    y: usize,
+    x: usize,
+    tall: bool,
+) -> usize {
+    let (input_step, output_step) = if tall {
+        (S * p.input_row, p.output_row)
+    } else {
+        (S * p.input_col, p.output_col)
+    };
+    // SAFETY: DwArgs 2 to 5, for the taps that there are; without taps nothing is read, so that no pointer is formed.
+    unsafe {
+        let input = p
+            .input
+            .wrapping_add(y * S * p.input_row + x * S * p.input_col);
+        let output = p.output.add(y * p.output_row + x * p.output_col);
+        let mut c = 0;
+        while c < p.channels {
+            let left = p.channels - c;
+            let weights = p.weights.cast::<f32>().add(c * 10);
+            let mut acc = [V::load(weights); N];
+            for i in 0..p.taps_h {
+                for j in 0..p.taps_w {
+                    let tap =
+                        V::load(weights.add((1 + (p.tap_y + i) * 3 + p.tap_x + j) * V::LANES));
+                    let pixel = input.add(i * p.input_row + j * p.input_col + c);
+                    for (n, acc) in acc.iter_mut().enumerate() {
+                        let at = pixel.add(n * input_step);
+                        let a = if left >= V::LANES {
+                            V::load(at)
+                        } else {
+                            V::load_partial(at, left)
+                        };
+                        *acc = acc.mul_add(a, tap);
+                    }
+                }
+            }
+            for (n, acc) in acc.into_iter().enumerate() {
+                let to = output.add(n * output_step + c);
+                if left >= V::LANES {
+                    activate(acc, p.epilogue).store(to);
+                } else {
+                    activate(acc, p.epilogue).store_partial(to, left);
+                }
+            }
+            c += V::LANES;
+        }
+    }
+    N
+}

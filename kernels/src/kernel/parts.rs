@@ -1,0 +1,170 @@
+//! Cuts an output into parts that do not overlap and hands each to one worker.
+
+use core::ops::Range;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::executor::Executor;
+use crate::kernel::raw::RawMut;
+use crate::view::ViewMut;
+
+/// How an output is cut: `rows` x `cols` parts of nearly equal size.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Grid {
+    /// Rows of a part; parts never reach across images.
+    pub rows: usize,
+    /// Channels of a part.
+    pub cols: usize,
+}
+
+/// A part of an output, to be computed by one worker.
+pub(crate) struct Part<'a, T> {
+    /// Of the `n * h` rows of the batch.
+    pub rows: Range<usize>,
+    /// Channels.
+    pub cols: Range<usize>,
+    /// These rows and channels, as one image.
+    pub output: ViewMut<'a, T>,
+}
+
+/// Calls `f` once for every part of `output`, with the worker's own piece of `scratch`, `scratch_part` bytes each. There are as
+/// many workers as the executor has threads and the scratch has pieces.
+///
+/// Parts are handed out by a counter, pieces of the scratch by another, each once: an executor that calls `work` too often, too
+/// rarely or from too many threads costs time and nothing else.
+pub(crate) fn for_each_part<T: Send>(
+    executor: &dyn Executor,
+    output: &ViewMut<'_, T>,
+    grid: Grid,
+    scratch: &mut [u8],
+    scratch_part: usize,
+    f: &(dyn Fn(Part<'_, T>, &mut [u8]) + Sync),
+) {
+    let shape = output.shape();
+    let (strips, stripes) = (shape.h.div_ceil(grid.rows), shape.c.div_ceil(grid.cols));
+    let parts = shape.n * strips * stripes;
+    // Not more workers than pieces, even where `threads()` says another number each time it is asked.
+    let pieces = scratch
+        .len()
+        .checked_div(scratch_part)
+        .unwrap_or(usize::MAX);
+    assert!(
+        pieces > 0,
+        "the workspace has been checked against the length asked for"
+    );
+    let workers = executor.threads().clamp(1, parts.min(pieces));
+    let scratch = RawMut::new(scratch);
+
+    let next_part = AtomicUsize::new(0);
+    let next_worker = AtomicUsize::new(0);
+    let work = || {
+        let worker = next_worker.fetch_add(1, Ordering::Relaxed);
+        if worker >= workers {
+            return;
+        }
+        // SAFETY: the counter gives each of the `workers` pieces of the scratch to one call; it is as long as they are.
+        let scratch = unsafe { scratch.alias(worker * scratch_part).slice(scratch_part) };
+        loop {
+            let part = next_part.fetch_add(1, Ordering::Relaxed);
+            if part >= parts {
+                return;
+            }
+            // The stripe is innermost: neighbours share the rows of the input.
+            let (strip, stripe) = (part / stripes, part % stripes);
+            let (image, strip) = (strip / strips, strip % strips);
+            let at = |i: usize, n: usize, size: usize| balanced(size, n, i);
+            let rows = at(strip, strips, shape.h);
+            let rows = image * shape.h + rows.start..image * shape.h + rows.end;
+            let cols = grid.cols * stripe..(grid.cols * (stripe + 1)).min(shape.c);
+            f(
+                Part {
+                    output: output.part(rows.clone(), cols.clone()),
+                    rows,
+                    cols,
+                },
+                scratch,
+            );
+        }
+    };
+    if workers > 1 {
+        executor.broadcast(&work);
+    }
+    // All of it on one thread; what an executor that never called has left otherwise. All calls have returned by now.
+    next_worker.store(0, Ordering::Relaxed);
+    work();
+}
+
+/// Part `i` of `n` nearly equal parts of `0..size`, the larger ones first.
+pub(crate) fn balanced(size: usize, n: usize, i: usize) -> Range<usize> {
+    let (base, extra) = (size / n, size % n);
+    let start = i * base + i.min(extra);
+    start..start + base + usize::from(i < extra)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Nhwc;
+    use alloc::vec;
+
+    /// Calls `work` so many times, whatever it says of its threads.
+    struct Wrong {
+        threads: usize,
+        calls: usize,
+    }
+
+    impl Executor for Wrong {
+        fn threads(&self) -> usize {
+            self.threads
+        }
+        fn broadcast(&self, work: &(dyn Fn() + Sync)) {
+            for _ in 0..self.calls {
+                work();
+            }
+        }
+    }
+
+    #[test]
+    fn every_part_is_handed_out_once_by_any_executor() {
+        let shape = Nhwc::new(2, 7, 1, 10);
+        for (threads, calls) in [(0, 0), (1, 0), (2, 0), (2, 1), (3, 9), (100, 3)] {
+            let mut data = vec![0_u32; 140];
+            let output = ViewMut::new(&mut data, shape).unwrap();
+            let mut scratch = vec![0; 64 * threads.max(1)];
+            let seen = [const { AtomicUsize::new(0) }; 140];
+            for_each_part(
+                &Wrong { threads, calls },
+                &output,
+                Grid { rows: 3, cols: 4 },
+                &mut scratch,
+                64,
+                &|part, s| {
+                    assert_eq!(s.len(), 64);
+                    assert_eq!(
+                        part.output.shape(),
+                        Nhwc::new(1, part.rows.len(), 1, part.cols.len())
+                    );
+                    for row in part.rows {
+                        for col in part.cols.clone() {
+                            seen[row * 10 + col].fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
+                },
+            );
+            assert!(
+                seen.iter().all(|n| n.load(Ordering::Relaxed) == 1),
+                "{threads} {calls}"
+            );
+        }
+    }
+
+    #[test]
+    fn parts_are_balanced() {
+        let sizes = |size, n| {
+            (0..n)
+                .map(|i| balanced(size, n, i).len())
+                .collect::<alloc::vec::Vec<_>>()
+        };
+        assert_eq!(sizes(49, 9), [6, 6, 6, 6, 5, 5, 5, 5, 5]);
+        assert_eq!(sizes(7, 2), [4, 3]);
+    }
+}

@@ -1,0 +1,299 @@
+//! The f32 pointwise kernel over any vector: an `MR x (NV * LANES)` register tile, and the loops over tiles around it.
+//!
+//! ```text
+//!                 panel of B, k-major         bias first
+//!                 [ b0 | b1 ]  k = 0           acc = bias
+//!  A, in place    [ b0 | b1 ]  k = 1           acc = acc + a * b     one step a k, k ascending,
+//!  row 0: a a a.. [   :     ]                                        one chain an output: the order is the
+//!  row 1: a a a..                              acc = acc + residual  numerics contract
+//!   :             acc: MR x NV vectors         store activation(acc)
+//! ```
+//!
+//! The loops over tiles are inside the function that has the ISA's features: a call a tile cost 12 % at k = 32. Rows are split
+//! evenly (49 = 4 x 6 + 5 x 5 for MR = 6), since a tile of one row runs at a quarter of the speed of a full one. A single row (the
+//! classifier) has too few chains to hide the latency of an FMA: it takes several panels at a time.
+//!
+//! `k` has a run-time trip count on purpose. Unrolled, the 27 steps of the stem spill.
+
+use crate::epilogue::{EpilogueF32, SIXTH};
+use crate::kernel::args::{Order, PwArgs};
+use crate::kernel::parts::balanced;
+use crate::scheme::F32;
+use crate::simd::Vf32;
+
+/// Panels that a single row takes at a time.
+const ROW_PANELS: usize = 6;
+
+/// The kernel: all tiles of `p`.
+///
+/// # Safety
+/// As [`PwArgs`], with `mr` = `MR` and `nr` = `NV * V::LANES`; called inside a function with the features of `V`'s ISA.
+#[inline(always)]
+pub(crate) unsafe fn run<V: Vf32, const MR: usize, const NV: usize>(p: &PwArgs<F32>) {
+    let nr = NV * V::LANES;
+    let panels = p.n.div_ceil(nr);
+    if p.m == 1 {
+        let mut panel = 0;
+        while panel < panels {
+            // SAFETY: `row_tile` takes panels that there are.
+            unsafe {
+                if panels - panel >= ROW_PANELS {
+                    row_tile::<V, NV, ROW_PANELS>(p, panel);
+                    panel += ROW_PANELS;
+                } else {
+                    row_tile::<V, NV, 1>(p, panel);
+                    panel += 1;
+                }
+            }
+        }
+        return;
+    }
+    let tiles = p.m.div_ceil(MR);
+    let (outside, inside) = match p.order {
+        Order::RowsOutside => (tiles, panels),
+        Order::PanelsOutside => (panels, tiles),
+    };
+    for o in 0..outside {
+        for i in 0..inside {
+            let (tile, panel) = match p.order {
+                Order::RowsOutside => (o, i),
+                Order::PanelsOutside => (i, o),
+            };
+            let rows = balanced(p.m, tiles, tile);
+            // SAFETY: rows and panel are among those of `p`; there are at most MR rows.
+            unsafe { tile_of::<V, MR, NV>(p, rows.start, rows.len(), panel) }
+        }
+    }
+}
+
+/// Chooses the tile of `rows` rows; those above `MR` are never compiled.
+///
+/// # Safety
+/// As [`run`]; rows `row..row + rows` and panel `panel` are among those of `p`.
+#[inline(always)]
+unsafe fn tile_of<V: Vf32, const MR: usize, const NV: usize>(
+    p: &PwArgs<F32>,
+    row: usize,
+    rows: usize,
+    panel: usize,
+) {
+    // SAFETY: the caller's promise; each arm computes as many rows as there are.
+    unsafe {
+        match rows {
+            8 if MR >= 8 => tile::<V, 8, NV>(p, row, panel),
+            7 if MR >= 7 => tile::<V, 7, NV>(p, row, panel),
+            6 if MR >= 6 => tile::<V, 6, NV>(p, row, panel),
+            5 if MR >= 5 => tile::<V, 5, NV>(p, row, panel),
+            4 if MR >= 4 => tile::<V, 4, NV>(p, row, panel),
+            3 if MR >= 3 => tile::<V, 3, NV>(p, row, panel),
+            2 => tile::<V, 2, NV>(p, row, panel),
+            _ => tile::<V, 1, NV>(p, row, panel),
+        }
+    }
+    const { assert!(MR <= 8, "add arms above") }
+}
+
+/// One tile of `M` rows.
+///
+/// # Safety
+/// As [`run`]; rows `row..row + M` and panel `panel` are among those of `p`.
+#[inline(always)]
+unsafe fn tile<V: Vf32, const M: usize, const NV: usize>(
+    p: &PwArgs<F32>,
+    row: usize,
+    panel: usize,
+) {
+    // SAFETY: PwArgs 2 and 3: rows and panel are there, `k_first + (segments - 1) * k_segment + k` steps in the panel.
+    unsafe {
+        let nr = NV * V::LANES;
+        let packed = p.b.add(panel * p.b_panel).cast::<f32>();
+        let mut acc = [[V::splat(0.0); NV]; M];
+        for (v, bias) in load_step::<V, NV>(packed).into_iter().enumerate() {
+            for acc in &mut acc {
+                acc[v] = bias;
+            }
+        }
+        let a = p.a.add(row * p.a_row);
+        for segment in 0..p.segments {
+            let (a, b) = (
+                a.add(segment * p.a_segment),
+                packed.add((1 + p.k_first + segment * p.k_segment) * nr),
+            );
+            for piece in 0..p.pieces {
+                steps::<V, M, NV>(
+                    &mut acc,
+                    a.add(piece * p.a_piece),
+                    p.a_row,
+                    b.add(piece * p.k * nr),
+                    p.k,
+                );
+            }
+        }
+        for (m, acc) in acc.into_iter().enumerate() {
+            store::<V, NV>(p, row + m, panel * nr, acc);
+        }
+    }
+}
+
+/// `k` steps of accumulation.
+///
+/// # Safety
+/// `a + m * a_row` is readable for `k` elements for each `m < M`, `b` for `k * NV * LANES`.
+#[inline(always)]
+unsafe fn steps<V: Vf32, const M: usize, const NV: usize>(
+    acc: &mut [[V; NV]; M],
+    a: *const f32,
+    a_row: usize,
+    b: *const f32,
+    k: usize,
+) {
+    // SAFETY: the caller's promise; every index is below k.
+    unsafe {
+        let nr = NV * V::LANES;
+        let mut done = 0;
+        if V::BY_LANE {
+            const {
+                assert!(
+                    !V::BY_LANE || V::LANES == 4,
+                    "one call of `lane_step` a lane"
+                )
+            }
+            while k - done >= 4 {
+                let mut rows = [V::splat(0.0); M];
+                for (m, row) in rows.iter_mut().enumerate() {
+                    *row = V::load(a.add(m * a_row + done));
+                }
+                lane_step::<V, M, NV, 0>(acc, &rows, b.add(done * nr));
+                lane_step::<V, M, NV, 1>(acc, &rows, b.add((done + 1) * nr));
+                lane_step::<V, M, NV, 2>(acc, &rows, b.add((done + 2) * nr));
+                lane_step::<V, M, NV, 3>(acc, &rows, b.add((done + 3) * nr));
+                done += 4;
+            }
+        }
+        while done < k {
+            let b = load_step::<V, NV>(b.add(done * nr));
+            for (m, acc) in acc.iter_mut().enumerate() {
+                let a = V::splat(*a.add(m * a_row + done));
+                for (acc, b) in acc.iter_mut().zip(b) {
+                    *acc = acc.mul_add(a, b);
+                }
+            }
+            done += 1;
+        }
+    }
+}
+
+/// One step, with lane `LANE` of each row of A.
+///
+/// # Safety
+/// `b` is readable for `NV * LANES` elements.
+#[inline(always)]
+unsafe fn lane_step<V: Vf32, const M: usize, const NV: usize, const LANE: i32>(
+    acc: &mut [[V; NV]; M],
+    rows: &[V; M],
+    b: *const f32,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let b = load_step::<V, NV>(b);
+        for (acc, &row) in acc.iter_mut().zip(rows) {
+            for (acc, b) in acc.iter_mut().zip(b) {
+                *acc = acc.mul_add_lane::<LANE>(row, b);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// `p` is readable for `NV * LANES` elements.
+#[inline(always)]
+unsafe fn load_step<V: Vf32, const NV: usize>(p: *const f32) -> [V; NV] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut x = [V::splat(0.0); NV];
+        for (v, x) in x.iter_mut().enumerate() {
+            *x = V::load(p.add(v * V::LANES));
+        }
+        x
+    }
+}
+
+/// The single row of `p` times `P` panels: `P * NV` independent chains.
+///
+/// # Safety
+/// As [`run`]; panels `panel..panel + P` are among those of `p`.
+#[inline(always)]
+unsafe fn row_tile<V: Vf32, const NV: usize, const P: usize>(p: &PwArgs<F32>, panel: usize) {
+    // SAFETY: PwArgs 2 and 3, as in `tile`.
+    unsafe {
+        let nr = NV * V::LANES;
+        let packed = p.b.add(panel * p.b_panel).cast::<f32>();
+        let panel_len = p.b_panel / size_of::<f32>();
+        let mut acc = [[V::splat(0.0); NV]; P];
+        for (q, acc) in acc.iter_mut().enumerate() {
+            *acc = load_step::<V, NV>(packed.add(q * panel_len));
+        }
+        for segment in 0..p.segments {
+            for piece in 0..p.pieces {
+                let a = p.a.add(segment * p.a_segment + piece * p.a_piece);
+                let b = packed.add((1 + p.k_first + segment * p.k_segment + piece * p.k) * nr);
+                for k in 0..p.k {
+                    let a = V::splat(*a.add(k));
+                    for (q, acc) in acc.iter_mut().enumerate() {
+                        let b = load_step::<V, NV>(b.add(q * panel_len + k * nr));
+                        for (acc, b) in acc.iter_mut().zip(b) {
+                            *acc = acc.mul_add(a, b);
+                        }
+                    }
+                }
+            }
+        }
+        for (q, acc) in acc.into_iter().enumerate() {
+            store::<V, NV>(p, 0, (panel + q) * nr, acc);
+        }
+    }
+}
+
+/// Residual, activation and store of `NV` vectors of row `row` from column `col` on, as far as there are columns.
+///
+/// # Safety
+/// As [`run`]; `row < m`, `col < n`.
+#[inline(always)]
+unsafe fn store<V: Vf32, const NV: usize>(p: &PwArgs<F32>, row: usize, col: usize, acc: [V; NV]) {
+    // SAFETY: PwArgs 4 and 5: `n - col` elements from `col` on are there, and no more are touched.
+    unsafe {
+        let c = p.c.add(row * p.c_row + col);
+        let residual = p.residual.wrapping_add(row * p.residual_row + col);
+        let columns = p.n - col;
+        for (v, mut x) in acc.into_iter().enumerate() {
+            let at = v * V::LANES;
+            let left = columns.saturating_sub(at);
+            if left >= V::LANES {
+                if !p.residual.is_null() {
+                    x = x.add(V::load(residual.add(at)));
+                }
+                activate(x, p.epilogue).store(c.add(at));
+            } else if left > 0 {
+                if !p.residual.is_null() {
+                    x = x.add(V::load_partial(residual.add(at), left));
+                }
+                activate(x, p.epilogue).store_partial(c.add(at), left);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As [`Vf32`].
+#[inline(always)]
+pub(crate) unsafe fn activate<V: Vf32>(x: V, epilogue: EpilogueF32) -> V {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if epilogue.hard_swish {
+            let gate = x.add(V::splat(3.0)).clamp(V::splat(0.0), V::splat(6.0));
+            x.mul(gate).mul(V::splat(SIXTH))
+        } else {
+            x.clamp(V::splat(epilogue.lo), V::splat(epilogue.hi))
+        }
+    }
+}

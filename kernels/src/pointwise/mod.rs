@@ -1,0 +1,210 @@
+//! Pointwise (1x1) convolution: the GEMM `[pixels, c_in] x [c_in, c_out]`, with bias, residual and activation in the store.
+
+pub(crate) mod driver;
+pub mod reference;
+
+use core::ops::Range;
+
+use crate::executor::Executor;
+use crate::kernel::args::PwKernel;
+use crate::pack::{self, Filter, GemmSource, Panels};
+use crate::scheme::{F32, Scheme};
+use crate::shape::Nhwc;
+use crate::view::{View, ViewMut};
+use crate::{Activation, Error, Result};
+
+/// Weights of a pointwise convolution, packed for a kernel and bound to it. Cheap to clone; clones share the memory.
+#[derive(Clone, Debug)]
+pub struct PackedPointwise<S: Scheme = F32> {
+    pub(crate) kernel: &'static PwKernel<S>,
+    pub(crate) c_in: usize,
+    pub(crate) c_out: usize,
+    pub(crate) panels: Panels,
+}
+
+impl<S: Scheme> PackedPointwise<S> {
+    /// Packs weights `[c_out, c_in]` (TensorFlow Lite's `[c_out, 1, 1, c_in]`, PyTorch's `[c_out, c_in, 1, 1]`).
+    ///
+    /// # Errors
+    /// [`Error::IsaUnavailable`] for a kernel that this CPU cannot run, [`Error::ZeroDimension`], [`Error::Mismatch`] where
+    /// weights or bias have another length, [`Error::SizeOverflow`].
+    pub fn pack(
+        kernel: &'static PwKernel<S>,
+        c_in: usize,
+        c_out: usize,
+        filter: Filter<'_, S>,
+    ) -> Result<Self> {
+        pack::expect_available(kernel.isa)?;
+        pack::expect_filter(&filter, &[("c_out", c_out), ("c_in", c_in)], c_out)?;
+        let panels = S::pack_gemm(
+            &GemmSource {
+                c_out,
+                k: c_in,
+                filter,
+            },
+            kernel.nr,
+        )?;
+        Ok(Self {
+            kernel,
+            c_in,
+            c_out,
+            panels,
+        })
+    }
+
+    /// The kernel that they are packed for.
+    pub fn kernel(&self) -> &'static PwKernel<S> {
+        self.kernel
+    }
+
+    /// Input and output channels.
+    pub fn channels(&self) -> (usize, usize) {
+        (self.c_in, self.c_out)
+    }
+
+    /// Bytes of the packed weights.
+    pub fn packed_bytes(&self) -> usize {
+        self.panels.data.as_bytes().len()
+    }
+}
+
+/// A pointwise convolution of one input shape: `[N, H, W, c_in]` to `[N, H, W, c_out]`.
+#[derive(Clone, Debug)]
+pub struct Pointwise<S: Scheme = F32> {
+    packed: PackedPointwise<S>,
+    input: Nhwc,
+    epilogue: S::Epilogue,
+}
+
+impl<S: Scheme> Pointwise<S> {
+    /// # Errors
+    /// [`Error::Mismatch`] where `input.c` is not `c_in`, [`Error::ZeroDimension`], [`Error::SizeOverflow`] of input or output,
+    /// [`Error::InvalidClamp`].
+    pub fn new(packed: &PackedPointwise<S>, input: Nhwc, activation: Activation) -> Result<Self> {
+        input.len("input")?;
+        if input.c != packed.c_in {
+            return Err(Error::Mismatch {
+                operand: "input",
+                dim: "c",
+                expected: packed.c_in,
+                found: input.c,
+            });
+        }
+        Nhwc {
+            c: packed.c_out,
+            ..input
+        }
+        .len("output")?;
+        Ok(Self {
+            packed: packed.clone(),
+            input,
+            epilogue: S::epilogue(activation)?,
+        })
+    }
+
+    /// `[N, H, W, c_in]`
+    pub fn input_shape(&self) -> Nhwc {
+        self.input
+    }
+
+    /// `[N, H, W, c_out]`
+    pub fn output_shape(&self) -> Nhwc {
+        Nhwc {
+            c: self.packed.c_out,
+            ..self.input
+        }
+    }
+
+    /// Bytes of workspace that [`run`](Self::run) takes on so many threads.
+    pub fn workspace_len(&self, _threads: usize) -> usize {
+        0
+    }
+
+    /// `output = activation(input x weights + bias)`.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] for views of another shape; [`Error::WorkspaceTooSmall`].
+    pub fn run(
+        &self,
+        executor: &dyn Executor,
+        input: View<'_, S::Elem>,
+        output: ViewMut<'_, S::Elem>,
+        workspace: &mut [u8],
+    ) -> Result<()> {
+        self.check(&input, None, &output, self.output_shape(), workspace)?;
+        driver::run(&self.packed, self.epilogue, executor, input, None, output);
+        Ok(())
+    }
+
+    /// `output = activation(input x weights + bias + residual)`, the residual of the output's shape.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_add(
+        &self,
+        executor: &dyn Executor,
+        input: View<'_, S::Elem>,
+        residual: View<'_, S::Elem>,
+        output: ViewMut<'_, S::Elem>,
+        workspace: &mut [u8],
+    ) -> Result<()> {
+        self.check(
+            &input,
+            Some(&residual),
+            &output,
+            self.output_shape(),
+            workspace,
+        )?;
+        driver::run(
+            &self.packed,
+            self.epilogue,
+            executor,
+            input,
+            Some(residual),
+            output,
+        );
+        Ok(())
+    }
+
+    /// Rows `rows` of the `N * H` output rows, on the calling thread, for engines that schedule by themselves. `output` holds
+    /// these rows alone, as `[1, rows, W, c_out]`; input and residual are whole. The workspace is that of one thread.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); [`Error::RowRange`].
+    pub fn run_rows(
+        &self,
+        rows: Range<usize>,
+        input: View<'_, S::Elem>,
+        residual: Option<View<'_, S::Elem>>,
+        output: ViewMut<'_, S::Elem>,
+        workspace: &mut [u8],
+    ) -> Result<()> {
+        let part = crate::shape::row_range(self.output_shape(), &rows)?;
+        self.check(&input, residual.as_ref(), &output, part, workspace)?;
+        driver::rows(
+            &self.packed,
+            self.epilogue,
+            &input,
+            residual.as_ref(),
+            rows,
+            0..self.packed.c_out,
+            output,
+        );
+        Ok(())
+    }
+
+    fn check(
+        &self,
+        input: &View<'_, S::Elem>,
+        residual: Option<&View<'_, S::Elem>>,
+        output: &ViewMut<'_, S::Elem>,
+        output_shape: Nhwc,
+        _workspace: &mut [u8],
+    ) -> Result<()> {
+        input.shape().expect("input", self.input)?;
+        residual.map_or(Ok(()), |r| {
+            r.shape().expect("residual", self.output_shape())
+        })?;
+        output.shape().expect("output", output_shape)
+    }
+}
