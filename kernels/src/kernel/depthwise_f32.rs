@@ -9,15 +9,15 @@
 //! ```
 //!
 //! Channels are the innermost loop: a patch is finished for all channels before the next one. Within an output taps are
-//! row-major, one step each (the numerics contract). Rectangles that do not see all nine taps (borders) take the plain loop
-//! of [`border`]. A sliding window along the row was never better.
+//! row-major, one step each (the numerics contract). The borders that a padding of one makes are patches of their own shapes;
+//! other rectangles take the plain loop of [`any_taps`]. A sliding window along the row was never better.
 
 use crate::kernel::args::DwArgs;
 use crate::kernel::pointwise_f32::activate;
 use crate::scheme::F32;
 use crate::simd::Vf32;
 
-/// Outputs that the border loop computes at a time.
+/// Outputs that the loop over any taps computes at a time.
 const BORDER: usize = 4;
 
 /// The kernel: all pixels of `p`, in patches of up to `PH x PW` outputs.
@@ -28,43 +28,73 @@ const BORDER: usize = 4;
 pub(crate) unsafe fn run<V: Vf32, const S: usize, const PH: usize, const PW: usize>(
     p: &DwArgs<F32>,
 ) {
-    // SAFETY: every call stays within the rectangle of `p`.
+    // SAFETY: every call stays within the rectangle of `p`, and has as many taps.
     unsafe {
-        if (p.taps_h, p.taps_w) != (3, 3) {
-            return border::<V, S>(p);
+        match (p.taps_h, p.taps_w) {
+            (3, 3) => patches::<V, S, PH, PW, 3, 3>(p),
+            // Borders of one row or column, as padding of one makes them. Wider ones are patches of one row or column too.
+            (2, 3) => patches::<V, S, 1, PW, 2, 3>(p),
+            (3, 2) => patches::<V, S, PH, 1, 3, 2>(p),
+            (2, 2) => patches::<V, S, 1, 1, 2, 2>(p),
+            _ => any_taps::<V, S>(p),
         }
-        let mut y = 0;
-        while y < p.rows {
-            let left = p.rows - y;
-            y += match left.min(PH) {
-                3 if PH >= 3 => patches::<V, S, 3, PW>(p, y),
-                2 if PH >= 2 => patches::<V, S, 2, PW>(p, y),
-                _ => patches::<V, S, 1, PW>(p, y),
-            };
-        }
-        const { assert!(PH <= 3, "add arms above") }
     }
 }
 
-/// A stripe of `H` output rows from row `y` on; returns `H`.
+/// All pixels of `p`, which see `TH x TW` taps.
 ///
 /// # Safety
-/// As [`run`]; rows `y..y + H` are among those of `p`.
+/// As [`run`], for as many taps.
 #[inline(always)]
-unsafe fn patches<V: Vf32, const S: usize, const H: usize, const PW: usize>(
+unsafe fn patches<
+    V: Vf32,
+    const S: usize,
+    const PH: usize,
+    const PW: usize,
+    const TH: usize,
+    const TW: usize,
+>(
+    p: &DwArgs<F32>,
+) {
+    let mut y = 0;
+    while y < p.rows {
+        // SAFETY: rows y..y + H are among those of `p`.
+        y += unsafe {
+            match (p.rows - y).min(PH) {
+                3 if PH >= 3 => stripe::<V, S, 3, PW, TH, TW>(p, y),
+                2 if PH >= 2 => stripe::<V, S, 2, PW, TH, TW>(p, y),
+                _ => stripe::<V, S, 1, PW, TH, TW>(p, y),
+            }
+        };
+    }
+    const { assert!(PH <= 3, "add arms above") }
+}
+
+/// `H` output rows from row `y` on; returns `H`.
+///
+/// # Safety
+/// As [`patches`]; rows `y..y + H` are among those of `p`.
+#[inline(always)]
+unsafe fn stripe<
+    V: Vf32,
+    const S: usize,
+    const H: usize,
+    const PW: usize,
+    const TH: usize,
+    const TW: usize,
+>(
     p: &DwArgs<F32>,
     y: usize,
 ) -> usize {
     let mut x = 0;
     while x < p.cols {
-        let left = p.cols - x;
         // SAFETY: columns x..x + W are among those of `p`.
         x += unsafe {
-            match left.min(PW) {
-                4 if PW >= 4 => patch::<V, S, H, 4>(p, y, x),
-                3 if PW >= 3 => patch::<V, S, H, 3>(p, y, x),
-                2 if PW >= 2 => patch::<V, S, H, 2>(p, y, x),
-                _ => patch::<V, S, H, 1>(p, y, x),
+            match (p.cols - x).min(PW) {
+                4 if PW >= 4 => patch::<V, S, H, 4, TH, TW>(p, y, x),
+                3 if PW >= 3 => patch::<V, S, H, 3, TH, TW>(p, y, x),
+                2 if PW >= 2 => patch::<V, S, H, 2, TH, TW>(p, y, x),
+                _ => patch::<V, S, H, 1, TH, TW>(p, y, x),
             }
         };
     }
@@ -75,9 +105,16 @@ unsafe fn patches<V: Vf32, const S: usize, const H: usize, const PW: usize>(
 /// `H x W` outputs for all channels; returns `W`.
 ///
 /// # Safety
-/// As [`run`]; the outputs are among those of `p`, all of them see nine taps.
+/// As [`patches`]; the outputs are among those of `p`.
 #[inline(always)]
-unsafe fn patch<V: Vf32, const S: usize, const H: usize, const W: usize>(
+unsafe fn patch<
+    V: Vf32,
+    const S: usize,
+    const H: usize,
+    const W: usize,
+    const TH: usize,
+    const TW: usize,
+>(
     p: &DwArgs<F32>,
     y: usize,
     x: usize,
@@ -89,7 +126,7 @@ unsafe fn patch<V: Vf32, const S: usize, const H: usize, const W: usize>(
         let mut weights = p.weights.cast::<f32>();
         let mut c = 0;
         while c + V::LANES <= p.channels {
-            let acc = accumulate::<V, S, H, W>(p, input.add(c), weights, |p| V::load(p));
+            let acc = accumulate::<V, S, H, W, TH, TW>(p, input.add(c), weights, |p| V::load(p));
             for (h, acc) in acc.into_iter().enumerate() {
                 for (w, acc) in acc.into_iter().enumerate() {
                     activate(acc, p.epilogue)
@@ -101,8 +138,9 @@ unsafe fn patch<V: Vf32, const S: usize, const H: usize, const W: usize>(
         }
         let left = p.channels - c;
         if left > 0 {
-            let acc =
-                accumulate::<V, S, H, W>(p, input.add(c), weights, |p| V::load_partial(p, left));
+            let acc = accumulate::<V, S, H, W, TH, TW>(p, input.add(c), weights, |p| {
+                V::load_partial(p, left)
+            });
             for (h, acc) in acc.into_iter().enumerate() {
                 for (w, acc) in acc.into_iter().enumerate() {
                     let to = output.add(h * p.output_row + w * p.output_col + c);
@@ -117,10 +155,17 @@ unsafe fn patch<V: Vf32, const S: usize, const H: usize, const W: usize>(
 /// The accumulators of `H x W` outputs for one vector of channels. `load` reads a whole or a partial vector.
 ///
 /// # Safety
-/// The `(H - 1) * S + 3` rows and `(W - 1) * S + 3` columns of pixels from `input` on are readable as `load` reads them;
+/// The `(H - 1) * S + TH` rows and `(W - 1) * S + TW` columns of pixels from `input` on are readable as `load` reads them;
 /// `weights` points to a tile.
 #[inline(always)]
-unsafe fn accumulate<V: Vf32, const S: usize, const H: usize, const W: usize>(
+unsafe fn accumulate<
+    V: Vf32,
+    const S: usize,
+    const H: usize,
+    const W: usize,
+    const TH: usize,
+    const TW: usize,
+>(
     p: &DwArgs<F32>,
     input: *const f32,
     weights: *const f32,
@@ -128,20 +173,27 @@ unsafe fn accumulate<V: Vf32, const S: usize, const H: usize, const W: usize>(
 ) -> [[V; W]; H] {
     // SAFETY: the caller's promise.
     unsafe {
+        // A whole window's taps start at 0; saying so keeps the addresses constant.
+        let first = if (TH, TW) == (3, 3) {
+            0
+        } else {
+            p.tap_y * 3 + p.tap_x
+        };
+        let taps = weights.add((1 + first) * V::LANES);
         let mut acc = [[V::load(weights); W]; H];
-        for iy in 0..(H - 1) * S + 3 {
+        for iy in 0..(H - 1) * S + TH {
             // At most (4 - 1) * 2 + 3 columns; those beyond are never loaded.
             let mut pixels = [V::splat(0.0); 9];
-            for (ix, pixel) in pixels.iter_mut().enumerate().take((W - 1) * S + 3) {
+            for (ix, pixel) in pixels.iter_mut().enumerate().take((W - 1) * S + TW) {
                 *pixel = load(input.add(iy * p.input_row + ix * p.input_col));
             }
             for (h, acc) in acc.iter_mut().enumerate() {
                 // The tap row under which this input row lies for output row h, if it does.
-                let Some(ky) = iy.checked_sub(h * S).filter(|&ky| ky < 3) else {
+                let Some(ky) = iy.checked_sub(h * S).filter(|&ky| ky < TH) else {
                     continue;
                 };
-                for kx in 0..3 {
-                    let tap = V::load(weights.add((1 + ky * 3 + kx) * V::LANES));
+                for kx in 0..TW {
+                    let tap = V::load(taps.add((ky * 3 + kx) * V::LANES));
                     for (w, acc) in acc.iter_mut().enumerate() {
                         *acc = acc.mul_add(pixels[w * S + kx], tap);
                     }
@@ -152,12 +204,12 @@ unsafe fn accumulate<V: Vf32, const S: usize, const H: usize, const W: usize>(
     }
 }
 
-/// Any taps: up to `BORDER` outputs along the longer side of the rectangle, taps in a loop.
+/// Any taps: up to `BORDER` outputs along the longer side of the rectangle, taps in a loop. For the corners of odd paddings.
 ///
 /// # Safety
 /// As [`run`].
 #[inline(always)]
-unsafe fn border<V: Vf32, const S: usize>(p: &DwArgs<F32>) {
+unsafe fn any_taps<V: Vf32, const S: usize>(p: &DwArgs<F32>) {
     // A stripe along the longer side; for a column of outputs rows and columns change roles.
     let tall = p.rows > p.cols;
     let (along, across) = if tall {
@@ -172,10 +224,10 @@ unsafe fn border<V: Vf32, const S: usize>(p: &DwArgs<F32>) {
             // SAFETY: `count` outputs from (y, x) on, along the longer side, are among those of `p`.
             l += unsafe {
                 match along - l {
-                    1 => border_run::<V, S, 1>(p, y, x, tall),
-                    2 => border_run::<V, S, 2>(p, y, x, tall),
-                    3 => border_run::<V, S, 3>(p, y, x, tall),
-                    _ => border_run::<V, S, BORDER>(p, y, x, tall),
+                    1 => any_taps_run::<V, S, 1>(p, y, x, tall),
+                    2 => any_taps_run::<V, S, 2>(p, y, x, tall),
+                    3 => any_taps_run::<V, S, 3>(p, y, x, tall),
+                    _ => any_taps_run::<V, S, BORDER>(p, y, x, tall),
                 }
             };
         }
@@ -187,7 +239,7 @@ unsafe fn border<V: Vf32, const S: usize>(p: &DwArgs<F32>) {
 /// # Safety
 /// As [`run`]; the outputs are among those of `p`.
 #[inline(always)]
-unsafe fn border_run<V: Vf32, const S: usize, const N: usize>(
+unsafe fn any_taps_run<V: Vf32, const S: usize, const N: usize>(
     p: &DwArgs<F32>,
     y: usize,
     x: usize,
