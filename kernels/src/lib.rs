@@ -1,6 +1,81 @@
-//! NHWC convolution kernels for MobileNet-like networks.
+//! Convolution kernels for MobileNet-like networks on CPUs: depthwise 3x3, pointwise (1x1) and the two fused, in NHWC, with bias,
+//! activation and residual in the store. Hand-tuned for AVX2 with FMA and for NEON, chosen at run time, with a scalar and a
+//! portable fallback. For inference engines to link: `no_std` + `alloc`, no threads, no global state, and nothing is allocated
+//! while it computes.
+//!
+//! # Pack, op, run
+//!
+//! 1. **Pack**, when a model is loaded: weights into the order that a kernel wants. Packed weights carry their kernel, so that
+//!    running them with another one is impossible. [`PackedDepthwise`], [`PackedPointwise`], [`PackedConv3x3`].
+//! 2. **Op**, for each input shape: everything is validated here. [`Depthwise`], [`Pointwise`], [`Conv3x3`], [`Separable`].
+//! 3. **Run**, for each input: only shapes and lengths are compared. The op says how many bytes of workspace it takes, the caller
+//!    brings them.
+//!
+//! The worked example of the textbooks, a 4x4 input of 1 to 16 under the 3x3 window of 1 to 9:
+//!
+//! ```
+//! use dwsep::{Activation, Depthwise, F32, Filter, KernelSet, Nhwc, PackedDepthwise, Padding, Serial, Stride, View, ViewMut};
+//!
+//! let kernels = KernelSet::native()?;
+//! let window: Vec<f32> = (1..=9).map(|x| x as f32).collect();
+//! let packed = PackedDepthwise::<F32>::pack(kernels.depthwise(), 1, Filter::new(&window, None))?;
+//!
+//! let op = Depthwise::new(&packed, Nhwc::new(1, 4, 4, 1), Stride::One, Padding::NONE, Activation::None)?;
+//!
+//! let input: Vec<f32> = (1..=16).map(|x| x as f32).collect();
+//! let mut output = [0.0; 4];
+//! op.run(
+//!     &Serial,
+//!     View::new(&input, op.input_shape())?,
+//!     ViewMut::new(&mut output, op.output_shape())?,
+//!     &mut [],
+//! )?;
+//! assert_eq!(output, [348.0, 393.0, 528.0, 573.0]);
+//! # Ok::<(), dwsep::Error>(())
+//! ```
+//!
+//! # Layouts
+//!
+//! Tensors are `[N, H, W, C]` with contiguous channels; distances between images, rows and pixels are the caller's ([`View`],
+//! [`ViewMut`], [`Strides`]), in elements. Weights come as TensorFlow Lite stores them: `[c_out, c_in]`, `[c_out, 3, 3, c_in]`,
+//! depthwise `[3, 3, C]`. No byte outside of the caller's slices, and none between strided elements, is read or written: tails are
+//! masked or partial. Where pixels lie 2 or 4 KB apart (512 or 1024 channels of f32) the rows of a window compete for the same
+//! sets of an 8-way first-level cache: 16 elements between pixels make depthwise two to four times as fast.
+//!
+//! # Numerics
+//!
+//! A contract, which the tests prove for every kernel:
+//!
+//! 1. Bias first, then taps row-major and `k` ascending, one step each. On `avx2_fma` and `neon` a step is one fused multiply-add:
+//!    these give **the same bits**, those of `reference::*_fma`. On `scalar` and `portable` it is a multiplication and an addition:
+//!    the bits of the plain `reference::*`. Between the two the difference is at most `gamma(k + 2) * (|bias| + sum |a||w|)`, with
+//!    `gamma(n) = n u / (1 - n u)` and `u = 2^-24`.
+//! 2. The same bits for any executor, number of threads, split into rows, fused or not.
+//! 3. Then the residual is added, then the activation applied ([`Activation`] has the definitions). NaN propagates. The sign of a
+//!    zero is unspecified.
+//! 4. Padding contributes nothing, even where weights are infinite or NaN.
+//! 5. The floating-point environment is neither read nor changed. [`Filter::flush_subnormals`] is offered when packing.
+//!
+//! # Threads
+//!
+//! The caller owns them. An [`Executor`] lends them for the time of a call ([`Serial`], or `Rayon` behind the feature `rayon`);
+//! engines that schedule by themselves call `run_rows` with row ranges of their own. Work is split over output rows or over panels of
+//! output channels, never over `k`.
+//!
+//! # Dispatch
+//!
+//! [`KernelSet::native`] takes the best kernels that this CPU runs, [`KernelSet::up_to`] none above an [`Isa`], and the environment
+//! variable `DWSEP_ISA` (feature `std`) names a maximum that only ever lowers. [`kernels`] lists all of them.
+//!
+//! # Features
+//!
+//! | feature | what it brings |
+//! |---|---|
+//! | `std` (default) | `DWSEP_ISA` |
+//! | `rayon` | the executor `Rayon` |
+//! | `portable` | the tier on the crate `wide` (SSE2, wasm simd128) |
+//! | `testing` | every kernel with problems to feed it, guarded buffers and derived error bounds; for tests, benches and fuzzing |
 #![cfg_attr(not(feature = "std"), no_std)]
-#![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate alloc;
 
@@ -54,3 +129,8 @@ pub mod reference {
     pub use crate::depthwise::reference as depthwise;
     pub use crate::pointwise::reference as pointwise;
 }
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

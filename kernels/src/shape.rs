@@ -156,7 +156,7 @@ impl Padding {
                 (size - 1) / stride * stride
             };
             let taken = size - last;
-            if taken >= WINDOW { 0 } else { WINDOW - taken }
+            WINDOW.saturating_sub(taken)
         }
         let (v, h) = (total(h, stride.get()), total(w, stride.get()));
         Self {
