@@ -33,13 +33,13 @@ impl KernelSet {
     /// # Errors
     /// [`Error::IsaUnavailable`] where this CPU or this build lacks `isa`; as [`KernelSet::native`] for `DWSEP_ISA`.
     pub fn up_to(isa: Isa) -> Result<Self> {
-        let cap = environment()?.map_or(isa, |maximum| maximum.min(isa));
-        for isa in [isa, cap] {
+        let maximum = environment()?.unwrap_or(isa);
+        for isa in [isa, maximum] {
             if !isa.is_available() {
                 return Err(Error::IsaUnavailable { isa });
             }
         }
-        Ok(Self { cap })
+        Ok(Self { cap: isa.min(maximum) })
     }
 
     /// The instruction set of the cap.

@@ -61,7 +61,7 @@ fn grid<S: Scheme>(packed: &PackedPointwise<S>, threads: usize, output: Nhwc) ->
     let whole = Grid { rows: h, cols: c };
     let macs = (n * h * w).saturating_mul(packed.c_in).saturating_mul(c);
     // Four parts a thread, so that one that is late does not wait long for the others.
-    let parts = (4 * threads).min(macs / PART_MACS);
+    let parts = threads.saturating_mul(4).min(macs / PART_MACS);
     if threads <= 1 || parts <= 1 {
         return whole;
     }

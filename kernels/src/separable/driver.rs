@@ -39,7 +39,7 @@ pub(crate) fn run<S: Scheme>(
     let strips = shape.h.div_ceil(strip_rows(op));
     // At least a part a thread, while there are rows; strips of a part are cut again where they do not fit.
     let wanted = if executor.threads() > 1 {
-        2 * executor.threads().div_ceil(shape.n)
+        executor.threads().div_ceil(shape.n).saturating_mul(2)
     } else {
         1
     };
