@@ -39,7 +39,9 @@ impl KernelSet {
                 return Err(Error::IsaUnavailable { isa });
             }
         }
-        Ok(Self { cap: isa.min(maximum) })
+        Ok(Self {
+            cap: isa.min(maximum),
+        })
     }
 
     /// The instruction set of the cap.

@@ -47,12 +47,17 @@ impl Layout {
         // Extent of one pixel, row, image and of the whole: each stride must step over what lies inside it. A dimension of
         // one element never takes its stride.
         let mut extent = shape.c;
+        let mut strides = strides;
         for (dim, size, stride) in [
-            ("w", shape.w, strides.w),
-            ("h", shape.h, strides.h),
-            ("n", shape.n, strides.n),
+            ("w", shape.w, &mut strides.w),
+            ("h", shape.h, &mut strides.h),
+            ("n", shape.n, &mut strides.n),
         ] {
-            if size > 1 {
+            if size == 1 {
+                // Whatever it was: drivers and kernels multiply it, if only by zero or for an offset that is never used.
+                *stride = extent;
+            } else {
+                let stride = *stride;
                 if stride < extent {
                     return Err(Error::Overlap {
                         operand,

@@ -21,7 +21,9 @@ pub(crate) fn run<S: Scheme>(
     output: ViewMut<'_, S::Elem>,
 ) {
     let shape = output.shape();
-    let parts = executor.threads().saturating_mul(4)
+    let parts = executor
+        .threads()
+        .saturating_mul(4)
         .min(shape.n * shape.h * shape.w * shape.c / PART_OUTPUTS)
         .max(1);
     let rows = if executor.threads() <= 1 {

@@ -113,7 +113,8 @@ unsafe fn tile<V: Vf32, const M: usize, const NV: usize>(
                 acc[v] = bias;
             }
         }
-        let a = p.a.add(row * p.a_row);
+        // Without segments nothing is read, and the row may lie beyond the input.
+        let a = p.a.wrapping_add(row * p.a_row);
         for segment in 0..p.segments {
             let (a, b) = (
                 a.add(segment * p.a_segment),
