@@ -1,0 +1,167 @@
+//! What can be wrong with a model, its weights or a call: for people, on one line, with both numbers in it.
+
+use std::io;
+use std::path::PathBuf;
+
+use dwsep::Nhwc;
+
+use crate::weights::safetensors::Problem;
+
+/// Why something was refused. A message is complete: it includes its cause.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file cannot be read.
+    #[error("{}: {cause}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        cause: io::Error,
+    },
+
+    /// A file is not a valid safetensors file.
+    #[error("{origin}: {problem}")]
+    Safetensors {
+        /// Name of the file.
+        origin: String,
+        /// What is wrong with it.
+        problem: Box<Problem>,
+    },
+
+    /// The weights lack a tensor that the network needs.
+    #[error("{origin}: there is no tensor `{tensor}`")]
+    MissingTensor {
+        /// Where the weights come from.
+        origin: String,
+        /// The tensor's name.
+        tensor: String,
+    },
+
+    /// A tensor has another shape than the network needs.
+    #[error("{origin}: tensor `{tensor}` has shape {found:?}, expected {expected:?}")]
+    TensorShape {
+        /// Where the weights come from.
+        origin: String,
+        /// The tensor's name.
+        tensor: String,
+        /// The shape that the network needs.
+        expected: Vec<usize>,
+        /// The shape it has.
+        found: Vec<usize>,
+    },
+
+    /// The network's width or its number of classes cannot be seen from a tensor's shape.
+    #[error("{origin}: tensor `{tensor}` has shape {found:?}, expected {expected}")]
+    TensorRank {
+        /// Where the weights come from.
+        origin: String,
+        /// The tensor's name.
+        tensor: String,
+        /// The form of the shape, "[O, I, 1, 1]".
+        expected: &'static str,
+        /// The shape it has.
+        found: Vec<usize>,
+    },
+
+    /// A tensor's elements are of a type that is not read.
+    #[error("{origin}: tensor `{tensor}` is of type {found}, expected F32, F16 or BF16")]
+    TensorType {
+        /// Where the weights come from.
+        origin: String,
+        /// The tensor's name.
+        tensor: String,
+        /// Its type, as safetensors calls it.
+        found: String,
+    },
+
+    /// An entry of a weight file's metadata has a value that is not known.
+    #[error("{origin}: the metadata has {key} = {found:?}, expected {expected}")]
+    Metadata {
+        /// Where the weights come from.
+        origin: String,
+        /// The entry.
+        key: &'static str,
+        /// Its value.
+        found: String,
+        /// The values that are known.
+        expected: &'static str,
+    },
+
+    /// A width multiplier is not a positive, finite number, or one that makes more channels than can be counted.
+    #[error("alpha is {alpha}, expected a positive, finite number, and not beyond all memory")]
+    Alpha {
+        /// The width multiplier.
+        alpha: f64,
+    },
+
+    /// A layer's parameters or multiply-adds are too many to count.
+    #[error("{layer}: the parameters or multiply-adds exceed 64 bits")]
+    TooLarge {
+        /// The layer's name.
+        layer: String,
+    },
+
+    /// A slice is not as long as its shape says. Counted in elements.
+    #[error("a tensor of shape {shape} has {found} elements, expected {expected}")]
+    Length {
+        /// The shape.
+        shape: Nhwc,
+        /// Elements of that shape.
+        expected: usize,
+        /// Elements there.
+        found: usize,
+    },
+
+    /// A session was planned for inputs of another shape.
+    #[error("the input has shape {found}, the session is planned for {expected}")]
+    InputShape {
+        /// The shape that the session was planned for.
+        expected: Nhwc,
+        /// The shape of the input.
+        found: Nhwc,
+    },
+
+    /// An engine has no thread, or more threads than a session has memory for.
+    #[error("{found} threads, expected 1 to {most}")]
+    Threads {
+        /// Threads asked for.
+        found: usize,
+        /// The largest possible number.
+        most: usize,
+    },
+
+    /// The operating system gave no threads.
+    #[error("cannot start {threads} threads: {cause}")]
+    ThreadPool {
+        /// Threads asked for.
+        threads: usize,
+        /// What rayon said.
+        cause: rayon::ThreadPoolBuildError,
+    },
+
+    /// There is not enough memory.
+    #[error("{operand}: {bytes} bytes of memory cannot be had")]
+    OutOfMemory {
+        /// What the memory is for.
+        operand: &'static str,
+        /// Bytes asked for.
+        bytes: usize,
+    },
+
+    /// A layer cannot be built, or does not fit what it is given.
+    #[error("{layer}: {cause}")]
+    Layer {
+        /// The layer's name.
+        layer: String,
+        /// What the kernels said.
+        cause: dwsep::Error,
+    },
+
+    /// The kernels refused a call.
+    #[error(transparent)]
+    Kernels(#[from] dwsep::Error),
+}
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;

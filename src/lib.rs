@@ -1,0 +1,37 @@
+//! MobileNet on the kernels of the crate [`dwsep`]: a thin, safe model layer.
+//!
+//! ```text
+//! weights --Model::load--> Model --session(shape)--> Session --run(image)--> logits
+//!                 (pack once)          (plan memory once)      (no allocation)
+//! ```
+//!
+//! Tensors are dense f32 in the order `[N, H, W, C]`. An [`Engine`] chooses the kernels and owns the threads.
+
+#![forbid(unsafe_code)]
+
+mod engine;
+mod error;
+mod fold;
+pub mod layer;
+pub mod layers;
+mod model;
+pub mod models;
+mod session;
+mod softmax;
+mod tensor;
+pub mod weights;
+
+pub use dwsep;
+
+pub use engine::Engine;
+pub use error::{Error, Result};
+pub use fold::BatchNorm;
+pub use model::{Model, NamedLayer};
+pub use session::{LayerOutput, Session};
+pub use softmax::softmax;
+pub use tensor::Tensor;
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

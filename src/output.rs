@@ -1,0 +1,97 @@
+//! Files that are whole or not there.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+/// Writes the file `path` through `write`: to a temporary file in the same folder, which takes the name `path` when all of
+/// it is on its way to the disk. On any error `path` is as it was before.
+///
+/// A symbolic link is followed. What is not a regular file (a pipe, `/dev/null`) cannot be replaced and is written directly.
+pub fn write(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
+    let inner = || {
+        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        if fs::metadata(&target).is_ok_and(|found| !found.is_file()) {
+            return write(&mut File::options().write(true).open(&target)?);
+        }
+        let folder = match target.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let mut temporary = builder().tempfile_in(folder)?;
+        write(temporary.as_file_mut())?;
+        temporary.persist(&target)?;
+        Ok(())
+    };
+    inner().with_context(|| format!("{}: cannot be written", path.display()))
+}
+
+/// Temporary files are private unless told otherwise; an output should have the permissions of any new file.
+fn builder() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".mobilenet-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn an_error_leaves_everything_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        for before in [None, Some("old")] {
+            if let Some(text) = before {
+                fs::write(&path, text).unwrap();
+            }
+            let result = write(&path, |file| {
+                file.write_all(b"half of the n")?;
+                Err(io::ErrorKind::StorageFull.into())
+            });
+            assert!(
+                format!("{:#}", result.unwrap_err()).starts_with(&format!("{}: ", path.display()))
+            );
+            assert_eq!(fs::read_to_string(&path).ok().as_deref(), before);
+            assert_eq!(
+                fs::read_dir(dir.path()).unwrap().count(),
+                before.iter().count()
+            );
+        }
+        write(&path, |file| file.write_all(b"new")).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+    }
+
+    #[test]
+    fn missing_folders_are_named() {
+        let error = write(Path::new("no/such/folder/y.npy"), |_| Ok(())).unwrap_err();
+        assert!(format!("{error:#}").starts_with("no/such/folder/y.npy: cannot be written: "));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_stay_links_and_files_get_usual_permissions() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+        fs::write(&file, "old").unwrap();
+        symlink(&file, &link).unwrap();
+        write(&link, |file| file.write_all(b"new")).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+
+        let plain = dir.path().join("plain");
+        fs::write(&plain, "").unwrap();
+        let mode = |path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&file), mode(&plain));
+    }
+}

@@ -1,0 +1,170 @@
+//! A network at work: the memory is planned once, then inputs run without another allocation.
+//!
+//! ```text
+//! input -> layer 1 -> a -> layer 2 -> b -> layer 3 -> a -> ... -> output        a, b: two buffers; one workspace for all layers
+//! ```
+
+use std::time::{Duration, Instant};
+
+use dwsep::{Nhwc, View, ViewMut};
+
+use crate::layer::PlannedLayer;
+use crate::tensor::zeroed;
+use crate::{Engine, Error, Result};
+
+/// A network for inputs of one shape, with all the memory that it needs. It shares the weights with its model and may outlive it.
+///
+/// Made by [`Model::session`](crate::Model::session).
+#[derive(Debug)]
+pub struct Session {
+    input: Nhwc,
+    threads: usize,
+    steps: Vec<Step>,
+    buffers: [Buffer; 2],
+    workspace: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub name: String,
+    pub plan: Box<dyn PlannedLayer>,
+}
+
+/// What a hook is shown when a layer has run.
+#[derive(Clone, Copy, Debug)]
+pub struct LayerOutput<'a> {
+    /// The layer's name.
+    pub name: &'a str,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// What it computed, `[N, H, W, C]`.
+    pub output: View<'a, f32>,
+}
+
+impl Session {
+    /// Memory for `steps`, each of which takes the output of the one before it.
+    pub(crate) fn new(input: Nhwc, threads: usize, steps: Vec<Step>) -> Result<Self> {
+        let (mut elements, mut workspace) = ([0, 0], 0);
+        for (i, step) in steps.iter().enumerate() {
+            let buffer = &mut elements[i % 2];
+            *buffer = step.plan.output_shape().len("output")?.max(*buffer);
+            workspace = step.plan.workspace_len(threads).max(workspace);
+        }
+        let buffers = [Buffer::new(elements[0])?, Buffer::new(elements[1])?];
+        let workspace = zeroed("workspace", workspace)?;
+        Ok(Self {
+            input,
+            threads,
+            steps,
+            buffers,
+            workspace,
+        })
+    }
+
+    /// `[N, H, W, C]` of the inputs that it takes.
+    pub fn input_shape(&self) -> Nhwc {
+        self.input
+    }
+
+    /// `[N, 1, 1, classes]`
+    pub fn output_shape(&self) -> Nhwc {
+        self.steps
+            .last()
+            .map_or(self.input, |step| step.plan.output_shape())
+    }
+
+    /// Bytes of memory that it holds, without the weights.
+    pub fn memory(&self) -> usize {
+        self.buffers.iter().map(Buffer::bytes).sum::<usize>() + self.workspace.len()
+    }
+
+    /// The logits of `input`, `[N, classes]`.
+    ///
+    /// Allocates nothing, if the engine's threads do not. The kernels are those that the model was packed for; of the engine
+    /// only the threads are used.
+    ///
+    /// # Errors
+    /// [`Error::InputShape`] for an input of another shape than planned, [`Error::Threads`] for an engine with more threads than
+    /// planned.
+    pub fn run(&mut self, engine: &Engine, input: View<'_, f32>) -> Result<&[f32]> {
+        self.run_with(engine, input, &mut |_| ())
+    }
+
+    /// As [`run`](Session::run), and shows the output of every layer to `hook`.
+    ///
+    /// # Errors
+    /// As [`run`](Session::run).
+    pub fn run_with(
+        &mut self,
+        engine: &Engine,
+        input: View<'_, f32>,
+        hook: &mut dyn FnMut(LayerOutput<'_>),
+    ) -> Result<&[f32]> {
+        let (expected, found) = (self.input, input.shape());
+        if found != expected {
+            return Err(Error::InputShape { expected, found });
+        }
+        let (most, found) = (self.threads, engine.threads());
+        if found > most {
+            return Err(Error::Threads { found, most });
+        }
+        let [target, source] = &mut self.buffers;
+        let (mut target, mut source, mut shape) = (target, source, self.input);
+        for (i, Step { name, plan }) in self.steps.iter().enumerate() {
+            let input = if i == 0 {
+                input
+            } else {
+                View::new(source.get(), shape)?
+            };
+            shape = plan.output_shape();
+            let output = ViewMut::new(target.get_mut(), shape)?;
+            let start = Instant::now();
+            plan.run(engine.executor(), input, output, &mut self.workspace)
+                .map_err(|cause| Error::Layer {
+                    layer: name.clone(),
+                    cause,
+                })?;
+            let elapsed = start.elapsed();
+            hook(LayerOutput {
+                name,
+                elapsed,
+                output: View::new(target.get(), shape)?,
+            });
+            (target, source) = (source, target);
+        }
+        Ok(&source.get()[..shape.len("output")?])
+    }
+}
+
+/// Memory that starts on a cache line, so that as few vectors as possible lie across two.
+#[derive(Debug)]
+struct Buffer {
+    data: Vec<f32>,
+    start: usize,
+    len: usize,
+}
+
+impl Buffer {
+    /// Bytes of a cache line.
+    const LINE: usize = 64;
+    /// The most elements that lie in front of the first cache line.
+    const SLACK: usize = Self::LINE / size_of::<f32>() - 1;
+
+    fn new(len: usize) -> Result<Self> {
+        let data: Vec<f32> = zeroed("activations", len.saturating_add(Self::SLACK))?;
+        let start = data.as_ptr().align_offset(Self::LINE).min(Self::SLACK);
+        Ok(Self { data, start, len })
+    }
+
+    fn get(&self) -> &[f32] {
+        &self.data[self.start..self.start + self.len]
+    }
+
+    fn get_mut(&mut self) -> &mut [f32] {
+        &mut self.data[self.start..self.start + self.len]
+    }
+
+    fn bytes(&self) -> usize {
+        self.data.len() * size_of::<f32>()
+    }
+}

@@ -1,0 +1,63 @@
+//! Where weights come from: a trait, and one file for each format.
+//!
+//! Tensors have the names and the layouts that PyTorch and Hugging Face give them, output channels first: a convolution is
+//! `[O, I, H, W]`, a depthwise one `[C, 1, H, W]`. A format with other layouts brings its tensors into these.
+
+mod layout;
+pub mod safetensors;
+mod seeded;
+
+pub(crate) use self::layout::transpose;
+pub use self::safetensors::Safetensors;
+pub use self::seeded::Seeded;
+
+use crate::{Error, Result};
+
+/// Named f32 tensors.
+pub trait Weights {
+    /// What error messages call this source: the name of the file, for example.
+    fn origin(&self) -> &str;
+
+    /// The names of all tensors.
+    fn names(&self) -> Vec<String>;
+
+    /// An entry of the metadata that came with the tensors.
+    fn metadata(&self, key: &str) -> Option<&str>;
+
+    /// The shape of the tensor `name`.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`]
+    fn shape(&self, name: &str) -> Result<&[usize]>;
+
+    /// The elements of the tensor `name`, converted to f32, the last dimension innermost.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`], [`Error::TensorType`], [`Error::OutOfMemory`]
+    fn values(&self, name: &str) -> Result<Vec<f32>>;
+
+    /// The elements of the tensor `name`, which has to have the shape `expected`.
+    ///
+    /// # Errors
+    /// As [`Weights::values`], and [`Error::TensorShape`].
+    fn tensor(&self, name: &str, expected: &[usize]) -> Result<Vec<f32>> {
+        let found = self.shape(name)?;
+        if found != expected {
+            return Err(Error::TensorShape {
+                origin: self.origin().to_owned(),
+                tensor: name.to_owned(),
+                expected: expected.to_owned(),
+                found: found.to_owned(),
+            });
+        }
+        self.values(name)
+    }
+}
+
+/// The error for a tensor that is not there.
+fn missing(weights: &dyn Weights, name: &str) -> Error {
+    Error::MissingTensor {
+        origin: weights.origin().to_owned(),
+        tensor: name.to_owned(),
+    }
+}

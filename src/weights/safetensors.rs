@@ -1,0 +1,247 @@
+//! Weights in the safetensors format, as Hugging Face stores them: f32, f16 and bf16.
+//!
+//! ```text
+//! [ n: u64, little-endian ][ header: n bytes of JSON ][ data: the tensors, one after the other, without gaps ]
+//! ```
+//!
+//! The crate `safetensors` decides what is valid. Its errors name no numbers, so what is likely to be wrong with a file that it
+//! refuses (cut off, offsets that overlap) is looked for here.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
+use safetensors::tensor::{Metadata, TensorInfo};
+use safetensors::{Dtype, SafeTensors};
+
+use super::{Weights, missing};
+use crate::tensor::zeroed;
+use crate::{Error, Result};
+
+/// Bytes in front of the header, which hold its length.
+const PREFIX: usize = size_of::<u64>();
+
+/// A safetensors file in memory. Its header has been checked; tensors are converted when they are asked for.
+#[derive(Debug)]
+pub struct Safetensors<'a> {
+    origin: String,
+    metadata: Metadata,
+    bytes: Cow<'a, [u8]>,
+    /// Offset of the data in `bytes`.
+    data: usize,
+}
+
+/// What is wrong with a safetensors file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The file ends before the length of its header.
+    #[error("not a safetensors file: it has {found} bytes, the length of the header alone takes 8")]
+    NoHeader {
+        /// Bytes of the file.
+        found: usize,
+    },
+    /// The file ends before its header does.
+    #[error("the header is said to have {header} bytes, but only {available} bytes follow")]
+    HeaderLength {
+        /// Bytes of the header according to the first eight bytes.
+        header: u64,
+        /// Bytes behind the first eight.
+        available: usize,
+    },
+    /// A tensor does not begin where the one before it ends: offsets overlap or leave a gap.
+    #[error("tensor `{tensor}` begins at byte {found} of the data, expected {expected}")]
+    Offset {
+        /// The tensor's name.
+        tensor: String,
+        /// Where the tensor before it ends.
+        expected: usize,
+        /// Where it begins.
+        found: usize,
+    },
+    /// A tensor has fewer or more bytes than its shape and type need.
+    #[error("tensor `{tensor}` has {found} bytes, expected {expected} for {dtype} {shape:?}")]
+    TensorLength {
+        /// The tensor's name.
+        tensor: String,
+        /// The type of its elements, as safetensors calls it.
+        dtype: String,
+        /// Its shape.
+        shape: Vec<usize>,
+        /// Bytes that shape and type need.
+        expected: u128,
+        /// Bytes between its offsets.
+        found: usize,
+    },
+    /// The file is cut off, or something follows the last tensor.
+    #[error("there are {found} bytes of data, expected {expected}")]
+    DataLength {
+        /// Where the last tensor ends.
+        expected: usize,
+        /// Bytes behind the header.
+        found: usize,
+    },
+    /// The header is not what it should be.
+    #[error("{0}")]
+    Header(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Safetensors<'static> {
+    /// Reads a file into memory and checks it.
+    ///
+    /// # Errors
+    /// [`Error::Read`], [`Error::Safetensors`]
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|cause| Error::Read {
+            path: path.to_owned(),
+            cause,
+        })?;
+        Self::from_bytes(path.display().to_string(), bytes)
+    }
+}
+
+impl<'a> Safetensors<'a> {
+    /// Checks a file that is in memory; `origin` is what errors call it.
+    ///
+    /// # Errors
+    /// [`Error::Safetensors`]
+    pub fn from_bytes(origin: impl Into<String>, bytes: impl Into<Cow<'a, [u8]>>) -> Result<Self> {
+        let (origin, bytes) = (origin.into(), bytes.into());
+        match parse(&bytes) {
+            Ok((metadata, data)) => Ok(Self {
+                origin,
+                metadata,
+                bytes,
+                data,
+            }),
+            Err(problem) => Err(Error::Safetensors {
+                origin,
+                problem: Box::new(problem),
+            }),
+        }
+    }
+
+    fn info(&self, name: &str) -> Result<&TensorInfo> {
+        self.metadata.info(name).ok_or_else(|| missing(self, name))
+    }
+}
+
+impl Weights for Safetensors<'_> {
+    fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.metadata.offset_keys()
+    }
+
+    fn metadata(&self, key: &str) -> Option<&str> {
+        Some(self.metadata.metadata().as_ref()?.get(key)?)
+    }
+
+    fn shape(&self, name: &str) -> Result<&[usize]> {
+        Ok(&self.info(name)?.shape)
+    }
+
+    fn values(&self, name: &str) -> Result<Vec<f32>> {
+        let info = self.info(name)?;
+        // In range: `parse` has compared all offsets with the length of the file.
+        let (start, end) = info.data_offsets;
+        let bytes = &self.bytes[self.data + start..self.data + end];
+        match info.dtype {
+            Dtype::F32 => decode(bytes, f32::from_le_bytes, |x, y| y.copy_from_slice(x)),
+            Dtype::F16 => decode(bytes, f16::from_le_bytes, |x, y| x.convert_to_f32_slice(y)),
+            Dtype::BF16 => decode(bytes, bf16::from_le_bytes, |x, y| x.convert_to_f32_slice(y)),
+            other => Err(Error::TensorType {
+                origin: self.origin.clone(),
+                tensor: name.to_owned(),
+                found: other.to_string(),
+            }),
+        }
+    }
+}
+
+/// Elements of `SIZE` bytes as f32. `convert` does a few hundred at a time, for which `half` uses the CPU's instructions.
+fn decode<const SIZE: usize, T: Copy + Default>(
+    bytes: &[u8],
+    from_bytes: fn([u8; SIZE]) -> T,
+    convert: fn(&[T], &mut [f32]),
+) -> Result<Vec<f32>> {
+    const BLOCK: usize = 512;
+    let (elements, _) = bytes.as_chunks::<SIZE>();
+    let mut values = zeroed("weights", elements.len())?;
+    let mut block = [T::default(); BLOCK];
+    for (source, target) in elements.chunks(BLOCK).zip(values.chunks_mut(BLOCK)) {
+        for (x, &bytes) in block.iter_mut().zip(source) {
+            *x = from_bytes(bytes);
+        }
+        convert(&block[..source.len()], target);
+    }
+    Ok(values)
+}
+
+/// The header, and the offset of the data.
+fn parse(bytes: &[u8]) -> Result<(Metadata, usize), Problem> {
+    let Some((prefix, rest)) = bytes.split_first_chunk::<PREFIX>() else {
+        return Err(Problem::NoHeader { found: bytes.len() });
+    };
+    let header = u64::from_le_bytes(*prefix);
+    let available = rest.len();
+    let Some((header, data)) = usize::try_from(header)
+        .ok()
+        .and_then(|len| rest.split_at_checked(len))
+    else {
+        return Err(Problem::HeaderLength { header, available });
+    };
+    SafeTensors::read_metadata(bytes)
+        .map(|(len, metadata)| (metadata, PREFIX + len))
+        .map_err(|error| {
+            explain(header, data.len()).unwrap_or_else(|| Problem::Header(Box::new(error)))
+        })
+}
+
+/// What is wrong with the offsets of a file that was refused, with numbers; `None` if it is something else.
+fn explain(header: &[u8], available: usize) -> Option<Problem> {
+    let header: BTreeMap<String, serde_json::Value> = serde_json::from_slice(header).ok()?;
+    let mut tensors = Vec::new();
+    for (name, value) in header {
+        if name != "__metadata__" {
+            tensors.push((name, serde_json::from_value::<TensorInfo>(value).ok()?));
+        }
+    }
+    tensors.sort_by_key(|(_, info)| info.data_offsets);
+    let mut expected = 0;
+    for (tensor, info) in tensors {
+        let (start, end) = info.data_offsets;
+        if start != expected {
+            return Some(Problem::Offset {
+                tensor,
+                expected,
+                found: start,
+            });
+        }
+        let found = end.saturating_sub(start);
+        let bits = info
+            .shape
+            .iter()
+            .fold(info.dtype.bitsize() as u128, |bits, &size| {
+                bits.saturating_mul(size as u128)
+            });
+        if found as u128 != bits / 8 {
+            return Some(Problem::TensorLength {
+                tensor,
+                dtype: info.dtype.to_string(),
+                shape: info.shape,
+                expected: bits / 8,
+                found,
+            });
+        }
+        expected = end;
+    }
+    (available != expected).then_some(Problem::DataLength {
+        expected,
+        found: available,
+    })
+}
