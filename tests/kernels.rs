@@ -1,0 +1,662 @@
+//! Every kernel of every table against the references, in trials with names:
+//!
+//! ```text
+//! cargo test --test kernels                          all
+//! cargo test --test kernels pw_f32_6x16__avx2_fma    one kernel, at all ops that run on it
+//! cargo test --test kernels ::guard                  one kind of trial
+//! ```
+//!
+//! A kernel whose instructions this CPU lacks is shown as ignored. `DWSEP_REQUIRE_ISA=avx2_fma` (a list with commas is allowed) makes that a
+//! failure. `PROPTEST_CASES` and `DWSEP_TEST_CASES` set the number of random problems a kernel (the former wins).
+//!
+//! A failed trial prints the problem as a literal, which can be pasted into `regressions` below.
+
+use std::process::ExitCode;
+
+use dwsep::testing::{Failure, Gaps, How, Kernel, Memory, Op, Operands, Problem, Values, problems};
+use dwsep::testing::{gamma, same};
+use dwsep::{Activation, Isa, Nhwc, Padding, Stride};
+use libtest_mimic::{Arguments, Failed, Trial};
+use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
+
+type Outcome = Result<(), Failed>;
+
+const TRIALS: [(&str, fn(Kernel) -> Outcome); 7] = [
+    ("random", random),
+    ("boundaries", boundaries),
+    ("worst_case", worst_case),
+    ("nan", nan),
+    ("strides", strides),
+    ("guard", guard),
+    ("regressions", regressions),
+];
+
+const ACTIVATIONS: [Activation; 5] = [
+    Activation::None,
+    Activation::Relu,
+    Activation::Relu6,
+    Activation::HardSwish,
+    Activation::Clamp { lo: -0.25, hi: 0.5 },
+];
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let required = std::env::var("DWSEP_REQUIRE_ISA").unwrap_or_default();
+    let required = match parse(&required) {
+        Ok(isas) => isas,
+        Err(error) => {
+            eprintln!("DWSEP_REQUIRE_ISA: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut trials = Vec::new();
+    for &isa in &required {
+        trials.push(Trial::test(format!("required::{isa}"), move || {
+            required_isa(isa)
+        }));
+    }
+    for kernel in Kernel::all() {
+        let (isa, name) = (kernel.isa(), kernel.name());
+        let ignored = !isa.is_available() && !required.contains(&isa);
+        for (trial, run) in TRIALS {
+            let trial = Trial::test(format!("{name}::{trial}"), move || run(kernel));
+            trials.push(trial.with_ignored_flag(ignored));
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn parse(list: &str) -> dwsep::Result<Vec<Isa>> {
+    let names = list.split(',').map(str::trim);
+    names
+        .filter(|name| !name.is_empty())
+        .map(str::parse)
+        .collect()
+}
+
+/// It can be run, and no table lacks it.
+fn required_isa(isa: Isa) -> Outcome {
+    if !isa.is_available() {
+        return Err(format!("{isa} is required, and this CPU or this build cannot run it").into());
+    }
+    for op in Op::ALL {
+        if !Kernel::all().any(|kernel| kernel.op() == op && kernel.isa() == isa) {
+            return Err(format!("{isa} is required, and {op:?} has no kernel for it").into());
+        }
+    }
+    Ok(())
+}
+
+fn failed(problem: &Problem, failure: &Failure) -> Failed {
+    format!("{failure}\n{problem:?}").into()
+}
+
+fn check(kernel: Kernel, problem: Problem) -> Outcome {
+    problem.check(kernel).map_err(|f| failed(&problem, &f))
+}
+
+/// Random problems of all kinds, shrunk.
+fn random(kernel: Kernel) -> Outcome {
+    let mut config = Config {
+        failure_persistence: None,
+        ..Config::default()
+    };
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        config.cases = match std::env::var("DWSEP_TEST_CASES") {
+            Ok(cases) => cases
+                .parse()
+                .map_err(|_| format!("DWSEP_TEST_CASES: {cases:?} is no number"))?,
+            // AArch64 may be an emulator.
+            Err(_) if cfg!(target_arch = "aarch64") => 64,
+            Err(_) => 256,
+        };
+    }
+    let mut runner = TestRunner::new(config);
+    let outcome = runner.run(&problems(kernel.op()), |problem| {
+        let outcome = problem.check(kernel);
+        outcome.map_err(|f| TestCaseError::fail(f.to_string()))
+    });
+    outcome.map_err(|error| match error {
+        TestError::Fail(reason, problem) => format!("{reason}\n{problem:?}").into(),
+        TestError::Abort(reason) => reason.message().into(),
+    })
+}
+
+/// Sizes around a tile of `t`: one less, exactly, one more, twice and one, and a prime beyond.
+fn around(t: usize) -> Vec<usize> {
+    let prime = |x: &usize| (2..*x).take_while(|d| d * d <= *x).all(|d| x % d != 0);
+    let beyond = (2 * t + 2..).find(prime).expect("there is always one");
+    let mut sizes = vec![t - 1, t, t + 1, 2 * t + 1, beyond];
+    sizes.retain(|&size| size > 0);
+    sizes.dedup();
+    sizes
+}
+
+/// The same pixels as a row, a column, a batch of single pixels, or a batch of images.
+fn shapes(m: usize, c: usize) -> [Nhwc; 4] {
+    let n = if m.is_multiple_of(2) { 2 } else { 1 };
+    [
+        Nhwc::new(1, 1, m, c),
+        Nhwc::new(1, m, 1, c),
+        Nhwc::new(m, 1, 1, c),
+        Nhwc::new(n, m / n, 1, c),
+    ]
+}
+
+/// Sides of 0 to 4, another combination for each `i`.
+fn padding(i: usize) -> Padding {
+    Padding {
+        top: i % 5,
+        bottom: i / 5 % 5,
+        left: i / 25 % 5,
+        right: i / 125 % 5,
+    }
+}
+
+/// What varies while the sizes do: `i` counts problems.
+fn vary(i: usize, problem: Problem) -> Problem {
+    let residual = problem.op == Op::Pointwise && i % 3 == 1;
+    Problem {
+        activation: ACTIVATIONS[i % 5],
+        depthwise_activation: ACTIVATIONS[i / 5 % 5],
+        residual,
+        seed: i as u64,
+        ..problem
+    }
+}
+
+/// Every dimension around its tile, together with every other.
+fn boundaries(kernel: Kernel) -> Outcome {
+    let (op, (mr, nr), ct) = (kernel.op(), kernel.tile(), kernel.channel_tile());
+    let mut count = 0;
+    let mut next = |problem: Problem| {
+        count += 1;
+        check(kernel, vary(count, problem).fit())
+    };
+    match op {
+        Op::Pointwise => {
+            let mut i = 0;
+            for m in around(mr).into_iter().chain([1, 2]) {
+                for c_out in around(nr).into_iter().chain([1]) {
+                    for k in (1..=9).chain([13, 17]) {
+                        i += 1;
+                        next(Problem::new(op, shapes(m, k)[i % 4], c_out))?;
+                    }
+                }
+            }
+            // A single pixel meets several panels at a time.
+            for panels in 1..=13 {
+                for c_out in [panels * nr - 1, panels * nr, panels * nr + 1] {
+                    next(Problem::new(op, Nhwc::new(1, 1, 1, 5), c_out))?;
+                }
+            }
+            // Weights larger than a cache: the other order of loops.
+            next(Problem::new(op, Nhwc::new(1, 1, 2 * mr + 1, 521), 131))
+        }
+        Op::Depthwise => {
+            // Outputs: patches are of at most 3 x 4, borders run by four.
+            let sizes = [1, 2, 3, 4, 5, 7, 9, 11];
+            for c in around(ct).into_iter().chain([1]) {
+                for (h, w) in sizes.into_iter().flat_map(|h| sizes.map(|w| (h, w))) {
+                    for stride in [Stride::One, Stride::Two] {
+                        // An input without padding that has h x w outputs; then padding on top.
+                        let (ih, iw) = ((h - 1) * stride.get() + 3, (w - 1) * stride.get() + 3);
+                        let padding = padding((h * 97 + w * 13 + c) % 625);
+                        let problem = Problem {
+                            stride,
+                            padding,
+                            ..Problem::new(op, Nhwc::new(1, ih, iw, c), c)
+                        };
+                        next(problem)?;
+                    }
+                }
+            }
+            paddings(op, ct + 1, ct + 1, &mut next)
+        }
+        Op::Conv3x3 => {
+            for w in around(mr) {
+                for (c_out, c) in around(nr)
+                    .into_iter()
+                    .flat_map(|c_out| [1, 3, 4, 5].map(|c| (c_out, c)))
+                {
+                    for (stride, tall) in [(Stride::One, false), (Stride::Two, true)] {
+                        let long = (w - 1) * stride.get() + 3;
+                        let (h, w) = if tall { (long, 3) } else { (3, long) };
+                        let problem = Problem {
+                            stride,
+                            padding: padding((w * 97 + c_out * 13 + c) % 625),
+                            ..Problem::new(op, Nhwc::new(1, h, w, c), c_out)
+                        };
+                        next(problem)?;
+                    }
+                }
+            }
+            paddings(op, 2, 3, &mut next)
+        }
+        Op::Separable => {
+            for c in around(ct) {
+                for c_out in around(nr) {
+                    for (w, stride) in [(mr - 1, Stride::One), (mr + 1, Stride::Two)] {
+                        let problem = Problem {
+                            stride,
+                            padding: padding((w * 97 + c_out * 13 + c) % 625),
+                            ..Problem::new(op, Nhwc::new(2, 4, w.max(1), c), c_out)
+                        };
+                        next(problem)?;
+                    }
+                }
+            }
+            // More rows than a strip holds, of two images.
+            let problem = Problem::new(op, Nhwc::new(2, 13, 98, 96), 3);
+            next(problem)?;
+            paddings(op, 2, 3, &mut next)
+        }
+    }
+}
+
+/// Every padding of 0 to 4 on each side, around inputs down to a single pixel.
+fn paddings(op: Op, c: usize, c_out: usize, next: &mut impl FnMut(Problem) -> Outcome) -> Outcome {
+    for i in 0..625 {
+        let (h, w) = [(1, 1), (1, 4), (5, 1), (2, 3), (4, 5)][i % 5];
+        let stride = [Stride::One, Stride::Two][i / 5 % 2];
+        for (h, w, stride) in [(h, w, stride), (3, 3, Stride::One), (3, 3, Stride::Two)] {
+            let problem = Problem {
+                stride,
+                padding: padding(i),
+                ..Problem::new(op, Nhwc::new(1, h, w, c), c_out)
+            };
+            next(problem)?;
+        }
+    }
+    Ok(())
+}
+
+/// A problem of middling size, with a border, an interior and tails.
+fn middling(kernel: Kernel) -> Problem {
+    let ((mr, nr), ct) = (kernel.tile(), kernel.channel_tile());
+    let (op, c) = (kernel.op(), if ct > 1 { 2 * ct + 1 } else { 7 });
+    let problem = match op {
+        Op::Pointwise => Problem::new(op, Nhwc::new(2, 2, mr + 1, 3 * c), 2 * nr + 1),
+        Op::Depthwise => Problem::new(op, Nhwc::new(2, 7, 8, c), c),
+        Op::Conv3x3 => Problem::new(op, Nhwc::new(1, 6, mr + 3, 3), nr + 1),
+        Op::Separable => Problem::new(op, Nhwc::new(2, 5, 6, c), nr + 1),
+    };
+    Problem {
+        padding: Padding::symmetric(1),
+        ..problem
+    }
+}
+
+/// The largest errors there can be: still the reference's bits, and within what theory allows of the exact result.
+fn worst_case(kernel: Kernel) -> Outcome {
+    let fused = kernel.isa().fuses();
+    for values in [
+        Values::Uniform,
+        Values::Wide,
+        Values::Largest,
+        Values::Cancelling,
+        Values::Ties,
+    ] {
+        for (i, activation) in ACTIVATIONS.into_iter().enumerate() {
+            let middling = middling(kernel);
+            let problem = Problem {
+                values,
+                activation,
+                residual: middling.op == Op::Pointwise && i % 2 == 1,
+                seed: i as u64,
+                ..middling
+            };
+            check(kernel, problem)?;
+            let found = problem.run(kernel).map_err(|f| failed(&problem, &f))?;
+            let (exact, other) = (problem.exact(fused), problem.exact(!fused));
+            let swapped = problem.expected(!fused);
+            for (i, &x) in found.iter().enumerate() {
+                let (bound, difference) = (exact[i], f64::from(x) - f64::from(swapped[i]));
+                if !bound.admits(x) {
+                    return Err(
+                        format!("output {i} is {x:e}, not within {bound:?}\n{problem:?}").into(),
+                    );
+                }
+                let most = bound.error + other[i].error;
+                if bound.size < f64::from(f32::MAX) && difference.abs() > most {
+                    return Err(format!(
+                        "output {i} is {x:e}, and {:e} with the other way of summing: \
+                         {difference:e} apart, at most {most:e}\n{problem:?}",
+                        swapped[i]
+                    )
+                    .into());
+                }
+            }
+        }
+    }
+    ties(kernel)
+}
+
+/// With [`Values::Ties`] a fused sum rounds up in each step and an unfused one in none, so that they end `k` units in the last place apart:
+/// the two tiers differ indeed, a kernel is of the one that its ISA says, and the bound on the difference cannot be halved.
+fn ties(kernel: Kernel) -> Outcome {
+    let (Op::Pointwise, k) = (kernel.op(), 64) else {
+        return Ok(());
+    };
+    let problem = Problem {
+        values: Values::Ties,
+        ..Problem::new(Op::Pointwise, Nhwc::new(1, 1, 3, k), 3)
+    };
+    let found = problem.run(kernel).map_err(|f| failed(&problem, &f))?;
+    let expected = if kernel.isa().fuses() {
+        1.0 + k as f32 * f32::EPSILON
+    } else {
+        1.0
+    };
+    if found.iter().any(|&x| x != expected) {
+        return Err(format!("{found:?} is not {expected}").into());
+    }
+    let bound = gamma(2 * k + 1) * (1.0 + k as f64 * f64::from(f32::EPSILON) / 2.0);
+    let apart = k as f64 * f64::from(f32::EPSILON);
+    if (0.9 * bound..=bound).contains(&apart) {
+        Ok(())
+    } else {
+        Err(format!("{apart:e} is not about {bound:e}").into())
+    }
+}
+
+/// NaN and the like: as the reference has it, and where they must and must not come out.
+fn nan(kernel: Kernel) -> Outcome {
+    for activation in ACTIVATIONS {
+        for seed in 0..8 {
+            let middling = middling(kernel);
+            let problem = Problem {
+                values: Values::Special,
+                activation,
+                depthwise_activation: ACTIVATIONS[seed as usize % 5],
+                residual: middling.op == Op::Pointwise && seed % 2 == 1,
+                stride: [Stride::One, Stride::Two][seed as usize / 2 % 2],
+                seed,
+                ..middling
+            };
+            check(kernel, problem)?;
+        }
+        nan_propagates(kernel, activation)?;
+    }
+    subnormals_stay(kernel)?;
+    padding_contributes_nothing(kernel)
+}
+
+fn outputs(kernel: Kernel, problem: &Problem, operands: &Operands) -> Result<Vec<f32>, Failed> {
+    let serial = How::On(&dwsep::Serial);
+    let found = problem.run_on(kernel, operands, serial);
+    found.map_err(|f| failed(problem, &f))
+}
+
+/// One NaN in one operand: all outputs that it belongs to are NaN, and no other.
+fn nan_propagates(kernel: Kernel, activation: Activation) -> Outcome {
+    let (c, c_out) = (5, if kernel.op() == Op::Depthwise { 5 } else { 7 });
+    // Every pixel of a 3 x 3 input is under the window of the one output.
+    let shape = match kernel.op() {
+        Op::Pointwise => Nhwc::new(1, 2, 2, c),
+        _ => Nhwc::new(1, 3, 3, c),
+    };
+    let problem = Problem {
+        activation,
+        depthwise_activation: activation,
+        residual: kernel.op() == Op::Pointwise,
+        ..Problem::new(kernel.op(), shape, c_out)
+    };
+    let clean = problem.operands();
+    let test = |what: &str, operands: &Operands, is_nan: &dyn Fn(usize) -> bool| {
+        let found = outputs(kernel, &problem, operands)?;
+        match (0..found.len()).find(|&i| found[i].is_nan() != is_nan(i)) {
+            None => Ok(()),
+            Some(i) => {
+                let x = found[i];
+                Err(Failed::from(format!(
+                    "NaN in {what}: output {i} is {x}\n{problem:?}"
+                )))
+            }
+        }
+    };
+    test("nothing", &clean, &|_| false)?;
+    for i in 0..clean.input.len() {
+        let mut operands = clean.clone();
+        operands.input[i] = f32::NAN;
+        test("the input", &operands, &|o| match kernel.op() {
+            Op::Pointwise => o / c_out == i / c,
+            Op::Depthwise => o == i % c,
+            Op::Conv3x3 | Op::Separable => true,
+        })?;
+    }
+    for i in 0..clean.weights.len() {
+        let mut operands = clean.clone();
+        operands.weights[i] = f32::NAN;
+        test("the weights", &operands, &|o| match kernel.op() {
+            Op::Depthwise => o == i % c,
+            _ => o % c_out == i / problem.terms(),
+        })?;
+    }
+    for i in 0..c_out {
+        let mut operands = clean.clone();
+        operands.bias.as_mut().expect("asked for")[i] = f32::NAN;
+        test("the bias", &operands, &|o| o % c_out == i)?;
+    }
+    for i in 0..clean.residual.as_ref().map_or(0, Vec::len) {
+        let mut operands = clean.clone();
+        operands.residual.as_mut().expect("asked for")[i] = f32::NAN;
+        test("the residual", &operands, &|o| o == i)?;
+    }
+    for i in 0..clean.depthwise_weights.len() {
+        let mut operands = clean.clone();
+        operands.depthwise_weights[i] = f32::NAN;
+        test("the depthwise weights", &operands, &|_| true)?;
+    }
+    Ok(())
+}
+
+/// Subnormals are neither flushed when read nor when stored.
+fn subnormals_stay(kernel: Kernel) -> Outcome {
+    let shape = Nhwc::new(1, 3, 3, 5);
+    let problem = Problem::new(kernel.op(), shape, 5);
+    let mut operands = problem.operands();
+    let smallest = f32::from_bits(1);
+    operands.input.fill(smallest);
+    operands.weights.fill(1.0);
+    operands.depthwise_weights.fill(1.0);
+    for bias in [&mut operands.bias, &mut operands.depthwise_bias] {
+        if let Some(bias) = bias {
+            bias.fill(smallest);
+        }
+    }
+    let terms = match kernel.op() {
+        Op::Pointwise => 1 + 5,
+        Op::Depthwise => 1 + 9,
+        Op::Conv3x3 => 1 + 9 * 5,
+        Op::Separable => 1 + 5 * (1 + 9),
+    };
+    let found = outputs(kernel, &problem, &operands)?;
+    match found.iter().find(|x| x.to_bits() != terms) {
+        None => Ok(()),
+        Some(x) => Err(format!("{x:e} is not {terms} times the smallest subnormal").into()),
+    }
+}
+
+/// Around an input of ones with weights of one an output is the number of its taps. A tap that is not finite shows where it falls onto the
+/// input, and nowhere else.
+fn padding_contributes_nothing(kernel: Kernel) -> Outcome {
+    if kernel.op() == Op::Pointwise {
+        return Ok(());
+    }
+    let c = 2 * kernel.channel_tile().min(4) + 1;
+    for (stride, i) in [Stride::One, Stride::Two]
+        .into_iter()
+        .flat_map(|stride| [0, 31, 66, 156, 312, 468, 561, 624].map(|i| (stride, i)))
+    {
+        let problem = Problem {
+            stride,
+            padding: padding(i),
+            bias: false,
+            ..Problem::new(kernel.op(), Nhwc::new(1, 3, 4, c), c)
+        }
+        .fit();
+        let (shape, p, s) = (problem.output(), problem.padding, stride.get());
+        let falls_onto = |o: usize, tap: usize| {
+            let (y, x) = (o / c / shape.w * s + tap / 3, o / c % shape.w * s + tap % 3);
+            (p.top..p.top + 3).contains(&y) && (p.left..p.left + 4).contains(&x)
+        };
+        for (tap, bad) in (0..10).flat_map(|tap| [f32::NAN, f32::INFINITY].map(|bad| (tap, bad))) {
+            let mut operands = problem.operands();
+            operands.input.fill(1.0);
+            operands.weights.fill(1.0);
+            operands.depthwise_weights.fill(1.0);
+            // Tap 9: none is bad.
+            let window = match kernel.op() {
+                Op::Separable => &mut operands.depthwise_weights,
+                _ => &mut operands.weights,
+            };
+            for (i, weight) in window.iter_mut().enumerate() {
+                let this = if kernel.op() == Op::Conv3x3 {
+                    i / c % 9
+                } else {
+                    i / c
+                };
+                if this == tap {
+                    *weight = bad;
+                }
+            }
+            let each = if kernel.op() == Op::Depthwise { 1 } else { c };
+            for (o, &x) in outputs(kernel, &problem, &operands)?.iter().enumerate() {
+                let taps = (0..9).filter(|&tap| falls_onto(o, tap)).count();
+                let expected = if tap < 9 && falls_onto(o, tap) {
+                    bad
+                } else {
+                    (taps * each) as f32
+                };
+                if !same(x, expected) {
+                    return Err(format!(
+                        "output {o} is {x}, expected {expected} with tap {tap} {bad}\n{problem:?}"
+                    )
+                    .into());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Views with gaps: of which nothing is written, and nothing gets into the result.
+fn strides(kernel: Kernel) -> Outcome {
+    let middling = middling(kernel);
+    let c = middling.input.c;
+    let some = [(0, 0, 0), (0, 0, 3), (0, 5, 0), (7, 0, 0), (7, 5, 3)];
+    let gaps = some.map(|(n, h, w)| Gaps { n, h, w });
+    let shapes = [
+        middling.input,
+        Nhwc::new(2, 1, 5, c),
+        Nhwc::new(3, 4, 1, c),
+        Nhwc::new(3, 1, 1, c),
+        Nhwc::new(1, 1, 1, c),
+    ];
+    for input in shapes {
+        for (i, (input_gaps, output_gaps)) in gaps
+            .into_iter()
+            .flat_map(|i| gaps.map(|o| (i, o)))
+            .enumerate()
+        {
+            for stride in [Stride::One, Stride::Two] {
+                let problem = Problem {
+                    input,
+                    stride,
+                    input_gaps,
+                    output_gaps,
+                    residual_gaps: gaps[i * 2 % 5],
+                    ..middling
+                };
+                check(kernel, vary(i, problem))?;
+                let wild = Problem {
+                    wild_strides: true,
+                    padding: padding(i * 101 % 625),
+                    ..problem
+                };
+                check(kernel, vary(i, wild).fit())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Operands against pages without access, on either side.
+fn guard(kernel: Kernel) -> Outcome {
+    let ((mr, nr), ct) = (kernel.tile(), kernel.channel_tile());
+    let op = kernel.op();
+    let channels = match op {
+        Op::Pointwise => vec![1, 3, 4, 5, 8, 9],
+        Op::Conv3x3 => vec![1, 2, 3, 4],
+        Op::Depthwise | Op::Separable => (1..=2 * ct + 1).collect(),
+    };
+    let pixels = match op {
+        Op::Pointwise => vec![(1, 1), (1, mr), (mr + 1, 1), (2, mr - 1)],
+        _ => vec![(1, 1), (3, 3), (4, 7), (6, 5)],
+    };
+    let c_outs = match op {
+        Op::Depthwise => vec![1],
+        Op::Separable => vec![nr - 1, nr + 1],
+        Op::Pointwise | Op::Conv3x3 => (1..=nr + 1).collect(),
+    };
+    let mut i = 0;
+    for c in channels {
+        for (at, &c_out) in c_outs.iter().enumerate() {
+            // Two of the four, others next time.
+            for (h, w) in [pixels[(c + at) % 4], pixels[(c + at + 1) % 4]] {
+                for memory in [Memory::GuardBefore, Memory::GuardAfter] {
+                    i += 1;
+                    let gap = Gaps {
+                        w: usize::from(i % 3 == 1),
+                        ..Gaps::default()
+                    };
+                    let problem = Problem {
+                        memory,
+                        padding: if op == Op::Pointwise || i % 2 == 0 {
+                            Padding::NONE
+                        } else {
+                            Padding::symmetric(1)
+                        },
+                        stride: [Stride::One, Stride::Two][i / 2 % 2],
+                        input_gaps: gap,
+                        residual_gaps: gap,
+                        output_gaps: gap,
+                        ..Problem::new(op, Nhwc::new(1 + i % 2, h, w, c), c_out)
+                    };
+                    check(kernel, vary(i, problem).fit())?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Problems that once failed, by what broke.
+fn regressions(kernel: Kernel) -> Outcome {
+    for (name, problem) in once_broken() {
+        if problem.op == kernel.op() {
+            check(kernel, problem).map_err(|f| format!("{name}: {}", f.message().unwrap_or("")))?;
+        }
+    }
+    Ok(())
+}
+
+fn once_broken() -> Vec<(&'static str, Problem)> {
+    let mut problems = Vec::new();
+    // A stride that is never taken was multiplied all the same, and the product overflowed.
+    for op in [Op::Depthwise, Op::Conv3x3] {
+        for input in [Nhwc::new(1, 1, 4, 3), Nhwc::new(1, 4, 1, 3)] {
+            for padding in [Padding::symmetric(1), Padding::symmetric(6)] {
+                let problem = Problem {
+                    stride: Stride::Two,
+                    padding,
+                    wild_strides: true,
+                    ..Problem::new(op, input, 3)
+                };
+                problems.push(("stride_never_taken_overflows", problem));
+            }
+        }
+    }
+    problems
+}

@@ -1,0 +1,731 @@
+//! Every bad argument is refused with the error that names it, and nothing is written.
+
+use dwsep::{
+    Activation, Conv3x3, Depthwise, Error, Filter, Isa, KernelSet, Nhwc, PackedConv3x3,
+    PackedDepthwise, PackedPointwise, Padding, Pointwise, Separable, Serial, Stride, Strides, View,
+    ViewMut, global_average_pool, softmax,
+};
+
+const MAX: usize = usize::MAX;
+
+fn kernels() -> KernelSet {
+    KernelSet::up_to(Isa::Scalar).expect("always available")
+}
+
+fn pointwise(c_in: usize, c_out: usize) -> PackedPointwise {
+    let weights = vec![1.0; c_in * c_out];
+    PackedPointwise::pack(
+        kernels().pointwise(),
+        c_in,
+        c_out,
+        Filter::new(&weights, None),
+    )
+    .expect("valid")
+}
+
+fn depthwise(c: usize) -> PackedDepthwise {
+    let weights = vec![1.0; 9 * c];
+    PackedDepthwise::pack(kernels().depthwise(), c, Filter::new(&weights, None)).expect("valid")
+}
+
+fn conv3x3(c_in: usize, c_out: usize) -> PackedConv3x3 {
+    let weights = vec![1.0; 9 * c_in * c_out];
+    PackedConv3x3::pack(
+        kernels().pointwise(),
+        c_in,
+        c_out,
+        Filter::new(&weights, None),
+    )
+    .expect("valid")
+}
+
+fn mismatch(operand: &'static str, dim: &'static str, expected: usize, found: usize) -> Error {
+    Error::Mismatch {
+        operand,
+        dim,
+        expected,
+        found,
+    }
+}
+
+fn zero(operand: &'static str, dim: &'static str) -> Error {
+    Error::ZeroDimension { operand, dim }
+}
+
+fn overflow(operand: &'static str) -> Error {
+    Error::SizeOverflow { operand }
+}
+
+/// The shapes that differ from `shape` in one dimension, with its name and size.
+fn others(shape: Nhwc) -> [(&'static str, usize, Nhwc); 4] {
+    let Nhwc { n, h, w, c } = shape;
+    [
+        ("n", n + 1, Nhwc { n: n + 1, ..shape }),
+        ("h", h + 1, Nhwc { h: h + 1, ..shape }),
+        ("w", w + 1, Nhwc { w: w + 1, ..shape }),
+        ("c", c + 1, Nhwc { c: c + 1, ..shape }),
+    ]
+}
+
+fn size(shape: Nhwc, dim: &str) -> usize {
+    match dim {
+        "n" => shape.n,
+        "h" => shape.h,
+        "w" => shape.w,
+        _ => shape.c,
+    }
+}
+
+/// A buffer for any operand here.
+fn zeros() -> Vec<f32> {
+    vec![0.0; 4096]
+}
+
+/// Calls `run` with an output that holds a mark, and sees that it is refused with `expected` and leaves all marks.
+fn refused(expected: Error, output: Nhwc, run: impl FnOnce(ViewMut<'_, f32>) -> dwsep::Result<()>) {
+    let mut data = vec![0.5; 4096];
+    let error = run(ViewMut::new(&mut data, output).expect("large enough"));
+    assert_eq!(error, Err(expected));
+    assert!(data.iter().all(|&x| x == 0.5), "something was written");
+}
+
+#[test]
+fn views() {
+    let mut data = vec![0.0_f32; 120];
+    let shape = Nhwc::new(2, 3, 4, 5);
+    for (dim, zeroed) in [
+        ("n", Nhwc { n: 0, ..shape }),
+        ("h", Nhwc { h: 0, ..shape }),
+        ("w", Nhwc { w: 0, ..shape }),
+        ("c", Nhwc { c: 0, ..shape }),
+    ] {
+        let error = zero("view", dim);
+        assert_eq!(View::new(&data, zeroed).unwrap_err(), error);
+        assert_eq!(ViewMut::new(&mut data, zeroed).unwrap_err(), error);
+        assert_eq!(Strides::dense(zeroed).unwrap_err(), zero("shape", dim));
+    }
+    assert!(View::new(&data, shape).is_ok() && ViewMut::new(&mut data, shape).is_ok());
+    let short = Error::TooShort {
+        operand: "view",
+        needed: 120,
+        found: 119,
+    };
+    assert_eq!(View::new(&data[..119], shape).unwrap_err(), short);
+    assert_eq!(ViewMut::new(&mut data[..119], shape).unwrap_err(), short);
+    for huge in [
+        Nhwc::new(MAX, 1, 1, 2),
+        Nhwc::new(1, MAX / 2, 3, 1),
+        Nhwc::new(1, 1, 1, MAX / 4),
+        Nhwc::new(1 << 16, 1 << 16, 1 << 16, 1 << 16),
+    ] {
+        assert_eq!(View::new(&data, huge).unwrap_err(), overflow("view"));
+        assert_eq!(ViewMut::new(&mut data, huge).unwrap_err(), overflow("view"));
+    }
+}
+
+#[test]
+fn strides() {
+    let mut data = vec![0.0_f32; 120];
+    let shape = Nhwc::new(2, 3, 4, 5);
+    let dense = Strides { n: 60, h: 20, w: 5 };
+    let overlap = |dim, needed, found| Error::Overlap {
+        operand: "view",
+        dim,
+        needed,
+        found,
+    };
+    for (strides, error) in [
+        (Strides { w: 4, ..dense }, overlap("w", 5, 4)),
+        (Strides { h: 19, ..dense }, overlap("h", 20, 19)),
+        (Strides { n: 59, ..dense }, overlap("n", 60, 59)),
+        (Strides { n: 0, ..dense }, overlap("n", 60, 0)),
+        // A wider pixel makes a wider row.
+        (Strides { w: 6, ..dense }, overlap("h", 23, 20)),
+        // One fits in usize with what lies in it, and is too long for any slice; the other does not.
+        (
+            Strides {
+                n: MAX - 60,
+                ..dense
+            },
+            Error::TooShort {
+                operand: "view",
+                needed: MAX,
+                found: 120,
+            },
+        ),
+        (Strides { n: MAX, ..dense }, overflow("view")),
+    ] {
+        assert_eq!(
+            View::with_strides(&data, shape, strides).unwrap_err(),
+            error
+        );
+        assert_eq!(
+            ViewMut::with_strides(&mut data, shape, strides).unwrap_err(),
+            error
+        );
+    }
+    // A dimension of one never takes its stride.
+    for stride in [0, 1, MAX] {
+        let strides = Strides {
+            n: stride,
+            h: stride,
+            w: stride,
+        };
+        let view = View::with_strides(&data, Nhwc::new(1, 1, 1, 120), strides).expect("valid");
+        assert_eq!(view.pixel(0, 0, 0).map(<[f32]>::len), Some(120));
+    }
+}
+
+#[test]
+fn pixels_outside_of_a_view() {
+    let data = [1.0_f32, 2.0, 3.0, 4.0];
+    let view = View::new(&data, Nhwc::new(1, 2, 1, 2)).expect("valid");
+    assert_eq!(view.pixel(0, 1, 0), Some(&[3.0, 4.0][..]));
+    for (n, h, w) in [(1, 0, 0), (0, 2, 0), (0, 0, 1), (MAX, MAX, MAX)] {
+        assert_eq!(view.pixel(n, h, w), None);
+    }
+}
+
+#[test]
+fn splitting_a_view() {
+    let mut data = zeros();
+    let batch = ViewMut::new(&mut data, Nhwc::new(2, 3, 4, 5)).expect("valid");
+    assert_eq!(
+        batch.split_at_row(1).unwrap_err(),
+        mismatch("view", "n", 1, 2)
+    );
+    for row in [0, 3, 4] {
+        let image = ViewMut::new(&mut data, Nhwc::new(1, 3, 4, 5)).expect("valid");
+        let error = Error::RowRange {
+            start: 0,
+            end: row,
+            rows: 3,
+        };
+        assert_eq!(image.split_at_row(row).unwrap_err(), error);
+    }
+    let image = ViewMut::new(&mut data, Nhwc::new(1, 3, 4, 5)).expect("valid");
+    let (top, bottom) = image.split_at_row(1).expect("valid");
+    assert_eq!(top.shape(), Nhwc::new(1, 1, 4, 5));
+    assert_eq!(bottom.shape(), Nhwc::new(1, 2, 4, 5));
+}
+
+/// The halves of a split are filled by two calls, and make what one call makes.
+#[test]
+fn halves_of_a_split_view_are_the_whole() {
+    let packed = pointwise(2, 3);
+    let shape = Nhwc::new(1, 5, 2, 2);
+    let op = Pointwise::new(&packed, shape, Activation::None).expect("valid");
+    let input: Vec<f32> = (0..20).map(|x| x as f32).collect();
+    let view = View::new(&input, shape).expect("valid");
+    let (mut whole, mut halves) = (vec![0.0; 30], vec![0.0; 30]);
+    let output = ViewMut::new(&mut whole, op.output_shape()).expect("valid");
+    op.run(&Serial, view, output, &mut []).expect("valid");
+    let output = ViewMut::new(&mut halves, op.output_shape()).expect("valid");
+    let (top, bottom) = output.split_at_row(2).expect("valid");
+    op.run_rows(0..2, view, None, top, &mut []).expect("valid");
+    op.run_rows(2..5, view, None, bottom, &mut [])
+        .expect("valid");
+    assert_eq!(whole, halves);
+    assert!(whole.iter().any(|&x| x != 0.0));
+}
+
+#[test]
+fn packing_pointwise() {
+    let kernel = kernels().pointwise();
+    let weights = zeros();
+    let pack = |c_in, c_out, weights, bias| {
+        PackedPointwise::pack(kernel, c_in, c_out, Filter::new(weights, bias)).map(|_| ())
+    };
+    assert_eq!(
+        pack(0, 3, &weights[..0], None),
+        Err(zero("weights", "c_in"))
+    );
+    assert_eq!(
+        pack(3, 0, &weights[..0], None),
+        Err(zero("weights", "c_out"))
+    );
+    for found in [0, 5, 7] {
+        let error = mismatch("weights", "length", 6, found);
+        assert_eq!(pack(2, 3, &weights[..found], None), Err(error));
+        let error = mismatch("bias", "length", 3, found);
+        let bias = Some(&weights[..found]);
+        assert_eq!(pack(2, 3, &weights[..6], bias), Err(error));
+    }
+    assert_eq!(pack(MAX, 2, &weights, None), Err(overflow("weights")));
+    assert_eq!(
+        pack(1 << 40, 1 << 40, &weights, None),
+        Err(overflow("weights"))
+    );
+    assert_eq!(pack(2, 3, &weights[..6], Some(&weights[..3])), Ok(()));
+}
+
+#[test]
+fn packing_depthwise() {
+    let kernel = kernels().depthwise();
+    let weights = zeros();
+    let pack =
+        |c, weights, bias| PackedDepthwise::pack(kernel, c, Filter::new(weights, bias)).map(|_| ());
+    assert_eq!(pack(0, &weights[..0], None), Err(zero("weights", "c")));
+    for found in [0, 17, 19] {
+        let error = mismatch("weights", "length", 18, found);
+        assert_eq!(pack(2, &weights[..found], None), Err(error));
+        let error = mismatch("bias", "length", 2, found);
+        let bias = Some(&weights[..found]);
+        assert_eq!(pack(2, &weights[..18], bias), Err(error));
+    }
+    assert_eq!(pack(MAX / 4, &weights, None), Err(overflow("weights")));
+    assert_eq!(pack(2, &weights[..18], Some(&weights[..2])), Ok(()));
+}
+
+#[test]
+fn packing_conv3x3() {
+    let kernel = kernels().pointwise();
+    let weights = zeros();
+    let pack = |c_in, c_out, weights, bias| {
+        PackedConv3x3::pack(kernel, c_in, c_out, Filter::new(weights, bias)).map(|_| ())
+    };
+    assert_eq!(
+        pack(0, 3, &weights[..0], None),
+        Err(zero("weights", "c_in"))
+    );
+    assert_eq!(
+        pack(3, 0, &weights[..0], None),
+        Err(zero("weights", "c_out"))
+    );
+    for found in [0, 53, 55] {
+        let error = mismatch("weights", "length", 54, found);
+        assert_eq!(pack(2, 3, &weights[..found], None), Err(error));
+        let error = mismatch("bias", "length", 3, found);
+        let bias = Some(&weights[..found]);
+        assert_eq!(pack(2, 3, &weights[..54], bias), Err(error));
+    }
+    assert_eq!(pack(MAX / 9, 2, &weights, None), Err(overflow("weights")));
+    assert_eq!(pack(2, 3, &weights[..54], Some(&weights[..3])), Ok(()));
+}
+
+/// Makes an op of an input shape, a padding and an activation.
+type Make<'a> = &'a dyn Fn(Nhwc, Padding, Activation) -> dwsep::Result<()>;
+
+/// All four ops for 5 input channels.
+fn with_every_op(test: impl Fn(&str, Make<'_>)) {
+    let (pw, dw, conv) = (pointwise(5, 7), depthwise(5), conv3x3(5, 7));
+    test("pointwise", &|shape, _, a| {
+        Pointwise::new(&pw, shape, a).map(|_| ())
+    });
+    for stride in [Stride::One, Stride::Two] {
+        test("depthwise", &|shape, p, a| {
+            Depthwise::new(&dw, shape, stride, p, a).map(|_| ())
+        });
+        test("conv3x3", &|shape, p, a| {
+            Conv3x3::new(&conv, shape, stride, p, a).map(|_| ())
+        });
+        test("separable", &|shape, p, a| {
+            Separable::new(&dw, &pw, shape, stride, p, Activation::None, a).map(|_| ())
+        });
+        test("separable", &|shape, p, a| {
+            Separable::new(&dw, &pw, shape, stride, p, a, Activation::None).map(|_| ())
+        });
+    }
+}
+
+#[test]
+fn making_an_op() {
+    let good = Nhwc::new(1, 3, 3, 5);
+    with_every_op(|name, make| {
+        let new = |shape| make(shape, Padding::NONE, Activation::None);
+        assert_eq!(new(good), Ok(()), "{name}");
+        let zeroed = [
+            ("n", Nhwc { n: 0, ..good }),
+            ("h", Nhwc { h: 0, ..good }),
+            ("w", Nhwc { w: 0, ..good }),
+            ("c", Nhwc { c: 0, ..good }),
+        ];
+        for (dim, shape) in zeroed {
+            assert_eq!(new(shape), Err(zero("input", dim)), "{name}");
+        }
+        for c in [1, 4, 6, 7] {
+            let error = mismatch("input", "c", 5, c);
+            assert_eq!(new(Nhwc { c, ..good }), Err(error), "{name}");
+        }
+        for shape in [Nhwc { n: MAX, ..good }, Nhwc::new(1, 1 << 40, 1 << 40, 5)] {
+            assert_eq!(new(shape), Err(overflow("input")), "{name}");
+        }
+        for (lo, hi) in [(1.0, 0.0), (f32::NAN, 1.0), (0.0, f32::NAN)] {
+            let made = make(good, Padding::NONE, Activation::Clamp { lo, hi });
+            assert_eq!(made, Err(Error::InvalidClamp), "{name}");
+        }
+        let clamp = Activation::Clamp { lo: 1.0, hi: 1.0 };
+        assert_eq!(make(good, Padding::NONE, clamp), Ok(()), "{name}");
+    });
+}
+
+#[test]
+fn windows_and_paddings() {
+    with_every_op(|name, make| {
+        if name == "pointwise" {
+            return;
+        }
+        let new = |h, w, padding| make(Nhwc::new(1, h, w, 5), padding, Activation::None);
+        for padded in [1, 2] {
+            for (h, w, dim) in [(padded, 3, "height"), (3, padded, "width")] {
+                let error = Error::WindowTooLarge { dim, padded };
+                assert_eq!(new(h, w, Padding::NONE), Err(error), "{name}");
+            }
+        }
+        let one = Padding {
+            top: 1,
+            right: 1,
+            ..Padding::NONE
+        };
+        let error = Error::WindowTooLarge {
+            dim: "height",
+            padded: 2,
+        };
+        assert_eq!(new(1, 2, one), Err(error), "{name}");
+        assert_eq!(new(2, 2, one), Ok(()), "{name}");
+        // The padded input does not fit in memory, though the input does.
+        for padding in [
+            Padding { top: MAX, ..one },
+            Padding {
+                bottom: MAX - 3,
+                ..one
+            },
+            Padding {
+                left: MAX / 2 + 1,
+                ..one
+            },
+            Padding::symmetric(MAX),
+        ] {
+            assert_eq!(new(3, 3, padding), Err(overflow("padded input")), "{name}");
+        }
+        // Nor does the output.
+        for padding in [
+            Padding {
+                top: MAX / 4,
+                ..one
+            },
+            Padding::symmetric(1 << 40),
+        ] {
+            assert_eq!(new(3, 3, padding), Err(overflow("output")), "{name}");
+        }
+    });
+}
+
+#[test]
+fn outputs_that_do_not_fit() {
+    // 2^57 pixels of one channel can be said, of 64 channels they cannot.
+    let shape = Nhwc::new(1, 1 << 29, 1 << 28, 1);
+    let (pw, dw, conv) = (pointwise(1, 64), depthwise(1), conv3x3(1, 64));
+    let none = Activation::None;
+    let made = Pointwise::new(&pw, shape, none).map(|_| ());
+    assert_eq!(made, Err(overflow("output")));
+    let same = Padding::symmetric(1);
+    let made = Conv3x3::new(&conv, shape, Stride::One, same, none).map(|_| ());
+    assert_eq!(made, Err(overflow("output")));
+    let made = Separable::new(&dw, &pw, shape, Stride::One, same, none, none).map(|_| ());
+    assert_eq!(made, Err(overflow("output")));
+}
+
+#[test]
+fn halves_that_do_not_fit_each_other() {
+    let made = Separable::new(
+        &depthwise(5),
+        &pointwise(4, 7),
+        Nhwc::new(1, 3, 3, 5),
+        Stride::One,
+        Padding::NONE,
+        Activation::None,
+        Activation::None,
+    );
+    let error = mismatch("pointwise weights", "c_in", 5, 4);
+    assert_eq!(made.unwrap_err(), error);
+}
+
+/// Runs an op on views; `None` of rows: all of them.
+type Run<'a> = &'a dyn Fn(
+    Option<std::ops::Range<usize>>,
+    View<'_, f32>,
+    ViewMut<'_, f32>,
+    &mut [u8],
+) -> dwsep::Result<()>;
+
+/// All four ops, from `[2, 4, 4, 5]` to `[2, 4, 4, 7]` (the depthwise to 5 channels), with the workspace they take.
+fn with_every_run(test: impl Fn(&str, Nhwc, Nhwc, usize, Run<'_>)) {
+    let shape = Nhwc::new(2, 4, 4, 5);
+    let (none, one, same) = (Activation::None, Stride::One, Padding::symmetric(1));
+    let op = Pointwise::new(&pointwise(5, 7), shape, none).expect("valid");
+    test(
+        "pointwise",
+        shape,
+        op.output_shape(),
+        op.workspace_len(1),
+        &|rows, i, o, w| match rows {
+            None => op.run(&Serial, i, o, w),
+            Some(rows) => op.run_rows(rows, i, None, o, w),
+        },
+    );
+    let op = Depthwise::new(&depthwise(5), shape, one, same, none).expect("valid");
+    test(
+        "depthwise",
+        shape,
+        op.output_shape(),
+        op.workspace_len(1),
+        &|rows, i, o, w| match rows {
+            None => op.run(&Serial, i, o, w),
+            Some(rows) => op.run_rows(rows, i, o, w),
+        },
+    );
+    let op = Conv3x3::new(&conv3x3(5, 7), shape, one, same, none).expect("valid");
+    test(
+        "conv3x3",
+        shape,
+        op.output_shape(),
+        op.workspace_len(1),
+        &|rows, i, o, w| match rows {
+            None => op.run(&Serial, i, o, w),
+            Some(rows) => op.run_rows(rows, i, o, w),
+        },
+    );
+    let (dw, pw) = (depthwise(5), pointwise(5, 7));
+    let op = Separable::new(&dw, &pw, shape, one, same, none, none).expect("valid");
+    assert!(op.workspace_len(1) > 0 && op.workspace_len(2) > op.workspace_len(1));
+    assert_eq!(op.workspace_len(0), op.workspace_len(1));
+    test(
+        "separable",
+        shape,
+        op.output_shape(),
+        op.workspace_len(1),
+        &|rows, i, o, w| match rows {
+            None => op.run(&Serial, i, o, w),
+            Some(rows) => op.run_rows(rows, i, o, w),
+        },
+    );
+}
+
+#[test]
+fn running_on_other_shapes() {
+    let zeros = zeros();
+    with_every_run(|name, from, to, workspace, run| {
+        let mut workspace = vec![0; workspace];
+        for (dim, found, other) in others(from) {
+            let input = View::new(&zeros, other).expect("valid");
+            let error = mismatch("input", dim, size(from, dim), found);
+            refused(error.clone(), to, |output| {
+                run(None, input, output, &mut workspace)
+            });
+            let rows = Nhwc { n: 1, h: 3, ..to };
+            refused(error, rows, |output| {
+                run(Some(1..4), input, output, &mut workspace)
+            });
+        }
+        let input = View::new(&zeros, from).expect("valid");
+        for (dim, found, other) in others(to) {
+            let error = mismatch("output", dim, size(to, dim), found);
+            refused(error, other, |output| {
+                run(None, input, output, &mut workspace)
+            });
+        }
+        let part = Nhwc { n: 1, h: 3, ..to };
+        for (dim, found, other) in others(part) {
+            let error = mismatch("output", dim, size(part, dim), found);
+            refused(error, other, |output| {
+                run(Some(3..6), input, output, &mut workspace)
+            });
+        }
+        // And the right ones are accepted, and write.
+        let mut data = vec![0.5; 4096];
+        for (rows, shape) in [(None, to), (Some(3..6), part)] {
+            data.fill(0.5);
+            let output = ViewMut::new(&mut data, shape).expect("valid");
+            assert_eq!(run(rows, input, output, &mut workspace), Ok(()), "{name}");
+            let len = shape.len("output").expect("valid");
+            assert!(data[..len].iter().all(|&x| x == 0.0), "{name}");
+            assert!(data[len..].iter().all(|&x| x == 0.5), "{name}");
+        }
+    });
+}
+
+#[test]
+fn ranges_of_rows() {
+    let zeros = zeros();
+    with_every_run(|_, from, to, workspace, run| {
+        let mut workspace = vec![0; workspace];
+        let input = View::new(&zeros, from).expect("valid");
+        #[allow(clippy::reversed_empty_ranges)]
+        for range in [0..0, 3..3, 8..8, 8..9, 5..9, 0..9, 4..2, 0..MAX, MAX..MAX] {
+            let part = Nhwc { n: 1, h: 1, ..to };
+            let error = Error::RowRange {
+                start: range.start,
+                end: range.end,
+                rows: 8,
+            };
+            refused(error, part, |output| {
+                run(Some(range), input, output, &mut workspace)
+            });
+        }
+    });
+}
+
+#[test]
+fn residuals_of_other_shapes() {
+    let zeros = zeros();
+    let shape = Nhwc::new(2, 4, 4, 5);
+    let op = Pointwise::new(&pointwise(5, 7), shape, Activation::None).expect("valid");
+    let (input, to) = (View::new(&zeros, shape).expect("valid"), op.output_shape());
+    for (dim, found, other) in others(to) {
+        let residual = View::new(&zeros, other).expect("valid");
+        let error = mismatch("residual", dim, size(to, dim), found);
+        refused(error.clone(), to, |output| {
+            op.run_add(&Serial, input, residual, output, &mut [])
+        });
+        // The residual is whole where the output is a part.
+        let part = Nhwc { n: 1, h: 3, ..to };
+        refused(error, part, |output| {
+            op.run_rows(3..6, input, Some(residual), output, &mut [])
+        });
+    }
+}
+
+#[test]
+fn workspaces_too_small() {
+    struct Two;
+    impl dwsep::Executor for Two {
+        fn threads(&self) -> usize {
+            2
+        }
+        fn broadcast(&self, work: &(dyn Fn() + Sync)) {
+            work();
+        }
+    }
+    let zeros = zeros();
+    let (none, shape) = (Activation::None, Nhwc::new(2, 4, 4, 5));
+    let op = Separable::new(
+        &depthwise(5),
+        &pointwise(5, 7),
+        shape,
+        Stride::One,
+        Padding::symmetric(1),
+        none,
+        none,
+    )
+    .expect("valid");
+    let (input, to) = (View::new(&zeros, shape).expect("valid"), op.output_shape());
+    let short = |needed, found| Error::WorkspaceTooSmall { needed, found };
+    let (one, two) = (op.workspace_len(1), op.workspace_len(2));
+    for found in [0, 1, one - 1] {
+        let mut workspace = vec![0; found];
+        refused(short(one, found), to, |output| {
+            op.run(&Serial, input, output, &mut workspace)
+        });
+        refused(short(one, found), Nhwc { n: 1, h: 8, ..to }, |output| {
+            op.run_rows(0..8, input, output, &mut workspace)
+        });
+    }
+    for found in [one, two - 1] {
+        let mut workspace = vec![0; found];
+        refused(short(two, found), to, |output| {
+            op.run(&Two, input, output, &mut workspace)
+        });
+    }
+    let mut data = zeros.clone();
+    let output = ViewMut::new(&mut data, to).expect("valid");
+    assert_eq!(op.run(&Two, input, output, &mut vec![0; two]), Ok(()));
+}
+
+#[test]
+fn pooling_and_softmax() {
+    let zeros = zeros();
+    let shape = Nhwc::new(2, 3, 4, 5);
+    let input = View::new(&zeros, shape).expect("valid");
+    let pooled = Nhwc::new(2, 1, 1, 5);
+    for (dim, found, other) in others(pooled) {
+        refused(
+            mismatch("output", dim, size(pooled, dim), found),
+            other,
+            |output| global_average_pool(input, output),
+        );
+    }
+    for (dim, found, other) in others(shape) {
+        refused(
+            mismatch("output", dim, size(shape, dim), found),
+            other,
+            |output| softmax(input, output),
+        );
+    }
+}
+
+#[test]
+fn flushed_subnormals() {
+    let small = f32::MIN_POSITIVE / 4.0;
+    let (weights, bias) = ([small, -small, 1.0], [small]);
+    let run = |filter| {
+        let packed = PackedPointwise::pack(kernels().pointwise(), 3, 1, filter).expect("valid");
+        let shape = Nhwc::new(1, 1, 1, 3);
+        let op = Pointwise::new(&packed, shape, Activation::None).expect("valid");
+        let mut output = [0.5];
+        op.run(
+            &Serial,
+            View::new(&[2.0, 1.0, 0.0], shape).expect("valid"),
+            ViewMut::new(&mut output, op.output_shape()).expect("valid"),
+            &mut [],
+        )
+        .expect("valid");
+        output[0]
+    };
+    let filter = Filter::new(&weights, Some(&bias));
+    assert_eq!(run(filter), 2.0 * small);
+    assert_eq!(run(filter.flush_subnormals()), 0.0);
+}
+
+#[test]
+fn messages_name_the_operand_and_both_numbers() {
+    for (error, message) in [
+        (zero("input", "h"), "input: h is 0, expected at least 1"),
+        (
+            mismatch("bias", "length", 3, 4),
+            "bias: length is 4, expected 3",
+        ),
+        (
+            Error::TooShort {
+                operand: "view",
+                needed: 9,
+                found: 8,
+            },
+            "view: 8 elements, expected at least 9",
+        ),
+        (
+            Error::Overlap {
+                operand: "view",
+                dim: "w",
+                needed: 5,
+                found: 4,
+            },
+            "view: the stride of w is 4, at least 5 keeps elements apart",
+        ),
+        (
+            Error::WindowTooLarge {
+                dim: "height",
+                padded: 2,
+            },
+            "input: the padded height is 2, the window needs at least 3",
+        ),
+        (
+            Error::WorkspaceTooSmall {
+                needed: 100,
+                found: 99,
+            },
+            "workspace: 99 bytes, expected at least 100",
+        ),
+        (
+            Error::RowRange {
+                start: 4,
+                end: 2,
+                rows: 8,
+            },
+            "rows 4..2: expected a non-empty range within 0..8",
+        ),
+    ] {
+        assert_eq!(error.to_string(), message);
+    }
+    assert!(overflow("weights").to_string().starts_with("weights: "));
+}

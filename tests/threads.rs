@@ -1,0 +1,336 @@
+//! The same bits from any executor, any number of threads, any split of the rows, fused or not.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use dwsep::testing::{Failure, Gaps, How, Kernel, Memory, Op, Operands, Problem, Values};
+use dwsep::{Activation, Error, Executor, Nhwc, Padding, Rayon, Serial, Stride};
+
+fn available() -> impl Iterator<Item = Kernel> {
+    Kernel::all().filter(|kernel| kernel.isa().is_available())
+}
+
+/// Large enough to be cut into several parts: by rows, by output channels, and across images.
+fn large(kernel: Kernel) -> Vec<Problem> {
+    let op = kernel.op();
+    let new = |n, h, w, c, c_out| Problem {
+        values: Values::Wide,
+        padding: Padding::symmetric(1),
+        memory: Memory::GuardAfter,
+        ..Problem::new(op, Nhwc::new(n, h, w, c), c_out)
+    };
+    let gaps = Gaps { n: 3, h: 2, w: 1 };
+    match op {
+        Op::Pointwise => vec![
+            new(1, 24, 24, 32, 40),
+            Problem {
+                residual: true,
+                activation: Activation::Relu6,
+                ..new(1, 1, 3, 512, 500)
+            },
+            Problem {
+                input_gaps: gaps,
+                output_gaps: gaps,
+                ..new(3, 13, 9, 40, 50)
+            },
+        ],
+        Op::Depthwise => vec![
+            new(2, 33, 31, 41, 41),
+            Problem {
+                stride: Stride::Two,
+                output_gaps: gaps,
+                ..new(1, 70, 65, 37, 37)
+            },
+        ],
+        Op::Conv3x3 => vec![
+            Problem {
+                stride: Stride::Two,
+                padding: Padding::same(65, 64, Stride::Two),
+                ..new(1, 65, 64, 3, 33)
+            },
+            new(2, 23, 22, 3, 33),
+        ],
+        Op::Separable => vec![
+            new(2, 17, 19, 24, 33),
+            // Several strips an image.
+            Problem {
+                stride: Stride::Two,
+                output_gaps: gaps,
+                depthwise_activation: Activation::Relu6,
+                ..new(1, 40, 80, 160, 9)
+            },
+        ],
+    }
+}
+
+fn bits(output: &[f32]) -> Vec<u32> {
+    output.iter().map(|x| x.to_bits()).collect()
+}
+
+fn serial(problem: &Problem, kernel: Kernel, operands: &Operands) -> Vec<u32> {
+    let output = problem.run_on(kernel, operands, How::On(&Serial));
+    bits(&output.unwrap_or_else(|f| panic!("{}: {f}\n{problem:?}", kernel.name())))
+}
+
+/// Runs in each of the ways and compares with one thread.
+fn same_bits<'a>(kernel: Kernel, problem: &Problem, hows: impl Iterator<Item = (String, How<'a>)>) {
+    let operands = problem.operands();
+    let expected = serial(problem, kernel, &operands);
+    for (name, how) in hows {
+        match problem.run_on(kernel, &operands, how) {
+            Ok(found) => assert!(
+                bits(&found) == expected,
+                "{}, {name}: other bits\n{problem:?}",
+                kernel.name()
+            ),
+            Err(failure) => panic!("{}, {name}: {failure}\n{problem:?}", kernel.name()),
+        }
+    }
+}
+
+#[test]
+fn one_to_four_threads() {
+    let pools = [1, 2, 3, 4].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build().expect("threads")
+    });
+    let executors = pools.each_ref().map(Rayon);
+    for kernel in available() {
+        for problem in large(kernel) {
+            let hows = executors.iter().map(|executor| {
+                let name = format!("{} threads", executor.threads());
+                (name, How::On(executor as &dyn Executor))
+            });
+            same_bits(kernel, &problem, hows);
+        }
+    }
+}
+
+/// Every row alone, and every way of cutting into two and into three.
+#[test]
+fn every_row_split() {
+    for kernel in available() {
+        let (op, c) = (kernel.op(), 5);
+        for (n, h, stride) in [
+            (1, 9, Stride::One),
+            (2, 5, Stride::One),
+            (3, 6, Stride::Two),
+        ] {
+            for gap in [0, 2] {
+                let gaps = Gaps {
+                    n: gap,
+                    h: gap,
+                    w: gap,
+                };
+                let problem = Problem {
+                    stride,
+                    values: Values::Wide,
+                    padding: Padding::same(h, 7, stride),
+                    residual: op == Op::Pointwise,
+                    input_gaps: gaps,
+                    output_gaps: gaps,
+                    ..Problem::new(op, Nhwc::new(n, h, 7, c), 11)
+                };
+                let rows = problem.output().n * problem.output().h;
+                let mut splits = vec![(1..rows).collect::<Vec<_>>()];
+                splits.extend((1..rows).map(|cut| vec![cut]));
+                splits.extend((1..rows).flat_map(|a| (a + 1..rows).map(move |b| vec![a, b])));
+                let hows = splits
+                    .iter()
+                    .map(|cuts| (format!("cut at {cuts:?}"), How::Rows(cuts)));
+                same_bits(kernel, &problem, hows);
+            }
+        }
+    }
+}
+
+#[test]
+fn row_splits_of_large_outputs() {
+    for kernel in available() {
+        for problem in large(kernel) {
+            let rows = problem.output().n * problem.output().h;
+            let splits = [1, 2, 3, 7].map(|step| (step..rows).step_by(step).collect::<Vec<_>>());
+            let hows = splits
+                .iter()
+                .map(|cuts| (format!("cut at {cuts:?}"), How::Rows(cuts)));
+            same_bits(kernel, &problem, hows);
+        }
+    }
+}
+
+/// The fused op against its two halves, one after the other.
+#[test]
+fn fused_or_not() {
+    for kernel in available() {
+        let Kernel::Separable(dw, pw) = kernel else {
+            continue;
+        };
+        for fused in large(kernel) {
+            for activation in [Activation::None, Activation::Relu6, Activation::HardSwish] {
+                let fused = Problem {
+                    activation,
+                    depthwise_activation: activation,
+                    ..fused
+                };
+                let operands = fused.operands();
+                let depthwise = Problem {
+                    op: Op::Depthwise,
+                    c_out: fused.input.c,
+                    ..fused
+                };
+                let pointwise = Problem {
+                    op: Op::Pointwise,
+                    input: Nhwc {
+                        c: fused.input.c,
+                        ..fused.output()
+                    },
+                    ..fused
+                };
+                let first = Operands {
+                    weights: operands.depthwise_weights.clone(),
+                    bias: operands.depthwise_bias.clone(),
+                    ..operands.clone()
+                };
+                let between = depthwise.run_on(Kernel::Depthwise(dw), &first, How::On(&Serial));
+                let second = Operands {
+                    input: between.expect("depthwise"),
+                    ..operands.clone()
+                };
+                let apart = serial(&pointwise, Kernel::Pointwise(pw), &second);
+                let together = serial(&fused, kernel, &operands);
+                assert!(apart == together, "{}\n{fused:?}", kernel.name());
+            }
+        }
+    }
+}
+
+/// Says one thing and does another.
+#[derive(Debug)]
+struct Hostile {
+    says: usize,
+    calls: usize,
+    at_once: bool,
+}
+
+impl Executor for Hostile {
+    fn threads(&self) -> usize {
+        self.says
+    }
+
+    fn broadcast(&self, work: &(dyn Fn() + Sync)) {
+        if self.at_once {
+            std::thread::scope(|scope| {
+                for _ in 0..self.calls {
+                    scope.spawn(work);
+                }
+            });
+        } else {
+            (0..self.calls).for_each(|_| work());
+        }
+    }
+}
+
+#[test]
+fn executors_that_call_too_often_or_never() {
+    let executors = [
+        (0, 9, true),
+        (1, 0, false),
+        (2, 0, false),
+        (2, 1, false),
+        (2, 9, false),
+        (3, 9, true),
+        (64, 9, true),
+    ];
+    let executors = executors.map(|(says, calls, at_once)| Hostile {
+        says,
+        calls,
+        at_once,
+    });
+    for kernel in available() {
+        for problem in large(kernel) {
+            let hows = executors
+                .iter()
+                .map(|e| (format!("{e:?}"), How::On(e as &dyn Executor)));
+            same_bits(kernel, &problem, hows);
+        }
+    }
+}
+
+/// As many threads as a number can say: an op without a workspace computes, one with a workspace asks for more than there is.
+#[test]
+fn an_executor_of_endless_threads() {
+    let endless = Hostile {
+        says: usize::MAX,
+        calls: 2,
+        at_once: true,
+    };
+    for kernel in available() {
+        let problem = large(kernel)[0];
+        if kernel.op() != Op::Separable {
+            same_bits(
+                kernel,
+                &problem,
+                [("endless".to_string(), How::On(&endless))].into_iter(),
+            );
+            continue;
+        }
+        let operands = problem.operands();
+        let op = problem.any_op(kernel, &operands).expect("valid");
+        let mut output = vec![0.5; op.output_shape().len("output").expect("valid")];
+        let error = op.run(
+            &endless,
+            dwsep::View::new(&operands.input, problem.input).expect("valid"),
+            None,
+            dwsep::ViewMut::new(&mut output, problem.output()).expect("valid"),
+            &mut [0; 1 << 16],
+        );
+        assert!(
+            matches!(error, Err(Error::WorkspaceTooSmall { .. })),
+            "{error:?}"
+        );
+        assert!(output.iter().all(|&x| x == 0.5));
+    }
+}
+
+/// Another number of threads each time it is asked.
+struct Fickle {
+    asked: AtomicUsize,
+}
+
+impl Executor for Fickle {
+    fn threads(&self) -> usize {
+        [2, 7, 1, 0, 3, usize::MAX][self.asked.fetch_add(1, Ordering::Relaxed) % 6]
+    }
+
+    fn broadcast(&self, work: &(dyn Fn() + Sync)) {
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(work);
+            }
+        });
+    }
+}
+
+/// Either the right bits or an error; never a byte beside the workspace, which is against a guard page.
+#[test]
+fn an_executor_that_cannot_make_up_its_mind() {
+    for kernel in available() {
+        let problem = large(kernel)[0];
+        let operands = problem.operands();
+        let expected = serial(&problem, kernel, &operands);
+        let mut computed = 0;
+        for start in [0, 1, 2, 3, 4] {
+            let asked = AtomicUsize::new(start);
+            match problem.run_on(kernel, &operands, How::On(&Fickle { asked })) {
+                Ok(found) => {
+                    computed += 1;
+                    assert!(bits(&found) == expected, "{}, {start}", kernel.name());
+                }
+                Err(Failure::Refused(Error::WorkspaceTooSmall { .. })) => {
+                    assert_eq!(kernel.op(), Op::Separable);
+                }
+                Err(failure) => panic!("{}, {start}: {failure}", kernel.name()),
+            }
+        }
+        assert!(computed > 0, "{}", kernel.name());
+    }
+}

@@ -1,0 +1,348 @@
+//! Weight files that are damaged, incomplete or of another network: an error that names the file, the tensor and both numbers.
+
+use std::path::Path;
+
+use mobilenet::dwsep::{Activation, Nhwc};
+use mobilenet::models::mobilenet_v1::{V1Config, tensor_shapes};
+use mobilenet::weights::{Safetensors, Seeded, Weights};
+use mobilenet::{Engine, Error, Model};
+
+const STEM: &str = "mobilenet_v1.conv_stem.convolution.weight";
+
+/// A safetensors file in the making.
+#[derive(Clone)]
+struct File {
+    tensors: Vec<(String, &'static str, Vec<usize>, Vec<u8>)>,
+    metadata: &'static str,
+}
+
+impl File {
+    /// A narrow MobileNetV1 with weights from a seed, in f32.
+    fn v1() -> Self {
+        let (config, weights) = seeded();
+        let tensors = tensor_shapes(&config)
+            .unwrap()
+            .into_iter()
+            .map(|(name, shape)| {
+                let values = weights.values(&name).unwrap();
+                let bytes = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+                (name, "F32", shape, bytes)
+            })
+            .collect();
+        Self {
+            tensors,
+            metadata: "{}",
+        }
+    }
+
+    /// Converts a tensor to a type of 16 bits by dropping the lower half of each f32, which is what bf16 is.
+    fn with_bf16(mut self, name: &str) -> Self {
+        let (_, dtype, _, bytes) = self.tensor(name);
+        *dtype = "BF16";
+        *bytes = bytes.chunks(4).flat_map(|x| [x[2], x[3]]).collect();
+        self
+    }
+
+    fn tensor(&mut self, name: &str) -> &mut (String, &'static str, Vec<usize>, Vec<u8>) {
+        self.tensors
+            .iter_mut()
+            .find(|tensor| tensor.0 == name)
+            .unwrap()
+    }
+
+    fn header(&self) -> String {
+        let mut end = 0;
+        let mut entries = vec![format!(r#""__metadata__":{}"#, self.metadata)];
+        for (name, dtype, shape, bytes) in &self.tensors {
+            let start = end;
+            end += bytes.len();
+            entries.push(format!(
+                r#""{name}":{{"dtype":"{dtype}","shape":{shape:?},"data_offsets":[{start},{end}]}}"#
+            ));
+        }
+        format!("{{{}}}", entries.join(","))
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let data: Vec<u8> = self
+            .tensors
+            .iter()
+            .flat_map(|tensor| tensor.3.clone())
+            .collect();
+        join(&self.header(), &data)
+    }
+
+    fn model(&self) -> Result<Model, Error> {
+        let engine = Engine::new(1, None).unwrap();
+        Model::from_weights(
+            &Safetensors::from_bytes("x.safetensors", self.bytes())?,
+            engine.kernels(),
+        )
+    }
+
+    fn error(&self) -> String {
+        self.model().unwrap_err().to_string()
+    }
+}
+
+fn seeded() -> (V1Config, Seeded) {
+    let config = V1Config {
+        alpha: 0.05,
+        classes: 3,
+        ..V1Config::default()
+    };
+    let weights = Seeded::new(1, &config).unwrap();
+    (config, weights)
+}
+
+fn join(header: &str, data: &[u8]) -> Vec<u8> {
+    [
+        &(header.len() as u64).to_le_bytes(),
+        header.as_bytes(),
+        data,
+    ]
+    .concat()
+}
+
+/// The error for these bytes as a file.
+fn refused(bytes: Vec<u8>) -> String {
+    Safetensors::from_bytes("x.safetensors", bytes)
+        .unwrap_err()
+        .to_string()
+}
+
+fn logits(model: &Model) -> Vec<f32> {
+    let engine = Engine::new(1, None).unwrap();
+    let shape = Nhwc::new(1, 32, 32, 3);
+    let input = Seeded::input(1, shape).unwrap();
+    model
+        .session(shape, 1)
+        .unwrap()
+        .run(&engine, input.view())
+        .unwrap()
+        .to_vec()
+}
+
+#[test]
+fn a_file_is_the_network_that_its_shapes_and_metadata_say() {
+    let (config, weights) = seeded();
+    let engine = Engine::new(1, None).unwrap();
+    let expected = Model::mobilenet_v1(&config, &weights, engine.kernels()).unwrap();
+    let mut file = File::v1();
+    let model = file.model().unwrap();
+    assert_eq!((model.name(), model.classes()), ("mobilenet_v1_0.05", 3));
+    assert_eq!(model.default_resolution(), 224);
+    assert_eq!(logits(&model), logits(&expected));
+
+    file.metadata = r#"{"activation":"relu","image_size":"160"}"#;
+    let model = file.model().unwrap();
+    assert_eq!(model.default_resolution(), 160);
+    let relu = V1Config {
+        activation: Activation::Relu,
+        ..config
+    };
+    let expected = Model::mobilenet_v1(&relu, &weights, engine.kernels()).unwrap();
+    assert_eq!(logits(&model), logits(&expected));
+
+    file.metadata = r#"{"activation":"swish"}"#;
+    assert_eq!(
+        file.error(),
+        r#"x.safetensors: the metadata has activation = "swish", expected relu6 or relu"#
+    );
+    file.metadata = r#"{"image_size":"-1"}"#;
+    assert_eq!(
+        file.error(),
+        r#"x.safetensors: the metadata has image_size = "-1", expected a positive number of pixels"#
+    );
+}
+
+#[test]
+fn half_precision_is_converted() {
+    // 1, -2, the largest f16, the smallest subnormal f16, infinity; and a bf16 of each sign.
+    let header = r#"{"h":{"dtype":"F16","shape":[5],"data_offsets":[0,10]},
+        "b":{"dtype":"BF16","shape":[1,2],"data_offsets":[10,14]}}"#;
+    let halves = [0x3C00_u16, 0xC000, 0x7BFF, 0x0001, 0x7C00, 0x3F80, 0xC049];
+    let data: Vec<u8> = halves.iter().flat_map(|x| x.to_le_bytes()).collect();
+    let file = Safetensors::from_bytes("x", join(header, &data)).unwrap();
+    assert_eq!(
+        file.values("h").unwrap(),
+        [1.0, -2.0, 65504.0, 2.0_f32.powi(-24), f32::INFINITY]
+    );
+    assert_eq!(file.values("b").unwrap(), [1.0, -3.140625]);
+    assert_eq!(file.shape("b").unwrap(), [1, 2]);
+
+    let model = File::v1().with_bf16("classifier.weight").model().unwrap();
+    let (half, full) = (logits(&model), logits(&File::v1().model().unwrap()));
+    for (half, full) in half.iter().zip(&full) {
+        assert!(half != full && (half - full).abs() < 0.1, "{half} {full}");
+    }
+}
+
+#[test]
+fn nan_weights_are_allowed_and_propagate() {
+    let mut file = File::v1();
+    file.tensor("classifier.bias").3[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+    let found = logits(&file.model().unwrap());
+    assert!(found[0].is_nan() && found[1].is_finite() && found[2].is_finite());
+
+    let mut file = File::v1();
+    file.tensor(STEM).3[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+    assert!(logits(&file.model().unwrap()).iter().all(|x| x.is_nan()));
+}
+
+#[test]
+fn tensors_that_are_missing_or_of_another_shape_or_type_are_named() {
+    for (name, _) in tensor_shapes(&seeded().0).unwrap() {
+        let mut file = File::v1();
+        file.tensors.retain(|tensor| tensor.0 != name);
+        assert_eq!(
+            file.error(),
+            format!("x.safetensors: there is no tensor `{name}`")
+        );
+
+        let mut file = File::v1();
+        let shape = file.tensor(&name).2.clone();
+        file.tensor(&name).2 = [&[1, 1, 1], &shape[..]].concat();
+        let error = file.error();
+        assert!(error.starts_with(&format!(
+            "x.safetensors: tensor `{name}` has shape [1, 1, 1, "
+        )));
+        assert!(error.contains(", expected ["), "{error}");
+
+        let mut file = File::v1();
+        file.tensor(&name).1 = "I32";
+        assert_eq!(
+            file.error(),
+            format!("x.safetensors: tensor `{name}` is of type I32, expected F32, F16 or BF16")
+        );
+    }
+
+    let mut file = File::v1();
+    file.tensor(STEM).2 = vec![3, 3, 3, 8];
+    assert_eq!(
+        file.error(),
+        format!("x.safetensors: tensor `{STEM}` has shape [3, 3, 3, 8], expected [8, 3, 3, 3]")
+    );
+
+    // No classes at all.
+    let mut file = File::v1();
+    for (name, shape) in [
+        ("classifier.weight", vec![0, 51]),
+        ("classifier.bias", vec![0]),
+    ] {
+        file.tensor(name).2 = shape;
+        file.tensor(name).3.clear();
+    }
+    assert_eq!(
+        file.error(),
+        "logits: weights: c_out is 0, expected at least 1"
+    );
+}
+
+#[test]
+fn a_file_that_is_cut_off_anywhere_is_refused() {
+    let whole = File::v1().bytes();
+    let header = File::v1().header().len();
+    assert_eq!(
+        refused(Vec::new()),
+        "x.safetensors: not a safetensors file: it has 0 bytes, the length of the header alone takes 8"
+    );
+    assert_eq!(
+        refused(whole[..100].to_vec()),
+        format!(
+            "x.safetensors: the header is said to have {header} bytes, but only 92 bytes follow"
+        )
+    );
+    let data = whole.len() - 8 - header;
+    assert_eq!(
+        refused(whole[..whole.len() - 1].to_vec()),
+        format!(
+            "x.safetensors: there are {} bytes of data, expected {data}",
+            data - 1
+        )
+    );
+    let longer = [&whole[..], &[0]].concat();
+    assert_eq!(
+        refused(longer),
+        format!(
+            "x.safetensors: there are {} bytes of data, expected {data}",
+            data + 1
+        )
+    );
+    for len in (0..whole.len()).step_by(997) {
+        refused(whole[..len].to_vec());
+    }
+}
+
+#[test]
+fn headers_that_lie_are_refused() {
+    let mut bytes = File::v1().bytes();
+    bytes[..8].copy_from_slice(&(1_u64 << 60).to_le_bytes());
+    let follow = bytes.len() - 8;
+    assert_eq!(
+        refused(bytes),
+        format!(
+            "x.safetensors: the header is said to have 1152921504606846976 bytes, but only {follow} bytes follow"
+        )
+    );
+
+    let two = |a: &str, b: &str| {
+        let header = format!(
+            r#"{{"a":{{"dtype":"F32","shape":[2,2],"data_offsets":{a}}},"b":{{"dtype":"F32","shape":[2],"data_offsets":{b}}}}}"#
+        );
+        refused(join(&header, &[0; 24]))
+    };
+    let begins = |name: &str, found: usize, expected: usize| {
+        format!(
+            "x.safetensors: tensor `{name}` begins at byte {found} of the data, expected {expected}"
+        )
+    };
+    assert_eq!(two("[0,16]", "[12,20]"), begins("b", 12, 16), "overlap");
+    assert_eq!(two("[0,16]", "[20,28]"), begins("b", 20, 16), "gap");
+    assert_eq!(
+        two("[0,12]", "[12,20]"),
+        "x.safetensors: tensor `a` has 12 bytes, expected 16 for F32 [2, 2]"
+    );
+    assert_eq!(
+        two("[0,16]", "[16,8]"),
+        "x.safetensors: tensor `b` has 0 bytes, expected 8 for F32 [2]"
+    );
+
+    let huge = r#"{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,16]}}"#;
+    assert_eq!(
+        refused(join(huge, &[0; 16])),
+        "x.safetensors: tensor `a` has 16 bytes, expected 73786976294838206464 for F32 [4294967296, 4294967296]"
+    );
+    for header in [
+        "",
+        "{",
+        "[]",
+        "\"\"",
+        "{\"a\":1}",
+        "\u{0}",
+        r#"{"a":{"dtype":"F99"}}"#,
+    ] {
+        let error = refused(join(header, &[]));
+        assert!(error.starts_with("x.safetensors: "), "{error}");
+    }
+    let deep = format!("{{\"a\":{}", "[".repeat(1 << 20));
+    refused(join(&deep, &[]));
+    let not_utf8 = [&1_u64.to_le_bytes()[..], &[0xFF]].concat();
+    refused(not_utf8);
+}
+
+#[test]
+fn files_that_are_not_there_are_named() {
+    let engine = Engine::new(1, None).unwrap();
+    let path = Path::new("no/such/file.safetensors");
+    let error = Model::load(path, &engine).unwrap_err();
+    assert!(matches!(error, Error::Read { .. }));
+    assert!(
+        error.to_string().starts_with("no/such/file.safetensors: "),
+        "{error}"
+    );
+    assert!(matches!(
+        Model::load(Path::new("."), &engine),
+        Err(Error::Read { .. })
+    ));
+}
