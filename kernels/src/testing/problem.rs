@@ -295,7 +295,7 @@ impl Problem {
                     Role::Input | Role::Weights | Role::DepthwiseWeights => 4 * self.terms() as u64,
                     Role::Bias | Role::DepthwiseBias | Role::Residual => 8,
                 };
-                if (random >> 8) % one_of == 0 {
+                if (random >> 8).is_multiple_of(one_of) {
                     SPECIAL[(random % SPECIAL.len() as u64) as usize]
                 } else {
                     uniform
@@ -315,7 +315,7 @@ impl Problem {
             }
             Values::Cancelling => {
                 let size = 1.0 + uniform * power_of_two(-12);
-                let alternate = if term % 2 == 0 { size } else { -size };
+                let alternate = if term.is_multiple_of(2) { size } else { -size };
                 match role {
                     Role::Input => size * power_of_two(20),
                     Role::Weights | Role::DepthwiseWeights => alternate,
