@@ -21,7 +21,9 @@ use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 
 type Outcome = Result<(), Failed>;
 
-const TRIALS: [(&str, fn(Kernel) -> Outcome); 7] = [
+type Run = fn(Kernel) -> Outcome;
+
+const TRIALS: [(&str, Run); 7] = [
     ("random", random),
     ("boundaries", boundaries),
     ("worst_case", worst_case),
@@ -124,7 +126,11 @@ fn random(kernel: Kernel) -> Outcome {
 
 /// Sizes around a tile of `t`: one less, exactly, one more, twice and one, and a prime beyond.
 fn around(t: usize) -> Vec<usize> {
-    let prime = |x: &usize| (2..*x).take_while(|d| d * d <= *x).all(|d| x % d != 0);
+    let prime = |x: &usize| {
+        (2..*x)
+            .take_while(|d| d * d <= *x)
+            .all(|d| !x.is_multiple_of(d))
+    };
     let beyond = (2 * t + 2..).find(prime).expect("there is always one");
     let mut sizes = vec![t - 1, t, t + 1, 2 * t + 1, beyond];
     sizes.retain(|&size| size > 0);
@@ -460,10 +466,11 @@ fn subnormals_stay(kernel: Kernel) -> Outcome {
     operands.input.fill(smallest);
     operands.weights.fill(1.0);
     operands.depthwise_weights.fill(1.0);
-    for bias in [&mut operands.bias, &mut operands.depthwise_bias] {
-        if let Some(bias) = bias {
-            bias.fill(smallest);
-        }
+    for bias in [&mut operands.bias, &mut operands.depthwise_bias]
+        .into_iter()
+        .flatten()
+    {
+        bias.fill(smallest);
     }
     let terms = match kernel.op() {
         Op::Pointwise => 1 + 5,
