@@ -30,7 +30,7 @@ pub struct Run {
     #[command(flatten)]
     engine: EngineArgs,
 
-    /// Also write the output of each layer, [N, H, W, C], to DIR/<nn>_<name>.npy, counted from 00
+    /// Also write the output of each layer, [N, H, W, C], to DIR/NN_NAME.npy, counted from 00
     #[arg(long, value_name = "DIR")]
     layers: Option<PathBuf>,
 }
