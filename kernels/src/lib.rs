@@ -48,7 +48,7 @@
 //!
 //! 1. Bias first, then taps row-major and `k` ascending, one step each. On `avx2_fma` and `neon` a step is one fused multiply-add:
 //!    these give **the same bits**, those of `reference::*_fma`. On `scalar` and `portable` it is a multiplication and an addition:
-//!    the bits of the plain `reference::*`. Between the two the difference is at most `gamma(k + 2) * (|bias| + sum |a||w|)`, with
+//!    the bits of the plain `reference::*`. Between the two the difference is at most `gamma(2k + 1) * (|bias| + sum |a||w|)`, with
 //!    `gamma(n) = n u / (1 - n u)` and `u = 2^-24`.
 //! 2. The same bits for any executor, number of threads, split into rows, fused or not.
 //! 3. Then the residual is added, then the activation applied ([`Activation`] has the definitions). NaN propagates. The sign of a
