@@ -61,6 +61,9 @@ fn main() -> ExitCode {
         let (isa, name) = (kernel.isa(), kernel.name());
         let ignored = !isa.is_available() && !required.contains(&isa);
         for (trial, run) in TRIALS {
+            if trial == "regressions" && !once_broken().iter().any(|(_, p)| p.op == kernel.op()) {
+                continue;
+            }
             let trial = Trial::test(format!("{name}::{trial}"), move || run(kernel));
             trials.push(trial.with_ignored_flag(ignored));
         }
@@ -652,7 +655,7 @@ fn regressions(kernel: Kernel) -> Outcome {
 fn once_broken() -> Vec<(&'static str, Problem)> {
     let mut problems = Vec::new();
     // A stride that is never taken was multiplied all the same, and the product overflowed.
-    for op in [Op::Depthwise, Op::Conv3x3] {
+    for op in [Op::Depthwise, Op::Conv3x3, Op::Separable] {
         for input in [Nhwc::new(1, 1, 4, 3), Nhwc::new(1, 4, 1, 3)] {
             for padding in [Padding::symmetric(1), Padding::symmetric(6)] {
                 let problem = Problem {

@@ -1,5 +1,6 @@
 //! The same bits from any executor, any number of threads, any split of the rows, fused or not.
 
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dwsep::testing::{Failure, Gaps, How, Kernel, Memory, Op, Operands, Problem, Values};
@@ -218,9 +219,13 @@ impl Executor for Hostile {
 
     fn broadcast(&self, work: &(dyn Fn() + Sync)) {
         if self.at_once {
+            let start = Barrier::new(self.calls);
             std::thread::scope(|scope| {
                 for _ in 0..self.calls {
-                    scope.spawn(work);
+                    scope.spawn(|| {
+                        start.wait();
+                        work();
+                    });
                 }
             });
         } else {
@@ -252,6 +257,26 @@ fn executors_that_call_too_often_or_never() {
                 .map(|e| (format!("{e:?}"), How::On(e as &dyn Executor)));
             same_bits(kernel, &problem, hows);
         }
+    }
+}
+
+/// Nine calls at once of an executor that says two: seven of them have no workspace, and must not take any. Large enough that the
+/// first two are still at work when the others come.
+#[test]
+fn calls_beyond_the_workspace_take_none() {
+    let executor = Hostile {
+        says: 2,
+        calls: 9,
+        at_once: true,
+    };
+    for kernel in available().filter(|kernel| kernel.op() == Op::Separable) {
+        let problem = Problem {
+            padding: Padding::symmetric(1),
+            memory: Memory::GuardAfter,
+            ..Problem::new(Op::Separable, Nhwc::new(1, 64, 64, 64), 63)
+        };
+        let hows = (0..3).map(|time| (format!("time {time}"), How::On(&executor as &dyn Executor)));
+        same_bits(kernel, &problem, hows);
     }
 }
 

@@ -152,8 +152,9 @@ mod pages {
     use core::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::OnceLock;
 
-    /// Bytes without access on each side, a multiple of any page size in use.
-    const GUARD: usize = 1 << 16;
+    /// Bytes without access on each side, a multiple of any page size in use. Addresses only, no memory: more than a workspace's parts
+    /// for a few threads, so that a part too many is noticed too.
+    const GUARD: usize = 1 << 21;
 
     /// Mapped memory between pages without access.
     #[derive(Debug)]
