@@ -10,7 +10,7 @@ use crate::{Nhwc, Result};
 /// [`Error::Mismatch`](crate::Error::Mismatch) for an output of another shape.
 pub fn global_average_pool(input: View<'_, f32>, mut output: ViewMut<'_, f32>) -> Result<()> {
     let Nhwc { n, h, w, c } = input.shape();
-    output.shape().expect("output", Nhwc::new(n, 1, 1, c))?;
+    output.shape().must_be("output", Nhwc::new(n, 1, 1, c))?;
     let pixels = (h * w) as f32;
     for image in 0..n {
         let mean = output.pixel_mut(image, 0, 0);
@@ -34,7 +34,7 @@ pub fn global_average_pool(input: View<'_, f32>, mut output: ViewMut<'_, f32>) -
 /// [`Error::Mismatch`](crate::Error::Mismatch) for an output of another shape.
 pub fn softmax(input: View<'_, f32>, mut output: ViewMut<'_, f32>) -> Result<()> {
     let shape = input.shape();
-    output.shape().expect("output", shape)?;
+    output.shape().must_be("output", shape)?;
     for (image, y) in (0..shape.n).flat_map(|image| (0..shape.h).map(move |y| (image, y))) {
         for x in 0..shape.w {
             let from = input.pixel(image, y, x).unwrap_or_default();

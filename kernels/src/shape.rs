@@ -52,7 +52,7 @@ impl Nhwc {
     }
 
     /// Refuses a shape other than `expected`, naming the first dimension that differs.
-    pub(crate) fn expect(&self, operand: &'static str, expected: Nhwc) -> Result<()> {
+    pub(crate) fn must_be(&self, operand: &'static str, expected: Nhwc) -> Result<()> {
         for ((dim, found), (_, expected)) in self.dims().into_iter().zip(expected.dims()) {
             if found != expected {
                 return Err(Error::Mismatch {

@@ -20,22 +20,8 @@ pub(crate) fn run<S: Scheme>(
     input: View<'_, S::Elem>,
     output: ViewMut<'_, S::Elem>,
 ) {
-    let shape = output.shape();
-    let parts = executor
-        .threads()
-        .saturating_mul(4)
-        .min(shape.n * shape.h * shape.w * shape.c / PART_OUTPUTS)
-        .max(1);
-    let rows = if executor.threads() <= 1 {
-        shape.h
-    } else {
-        shape.h.div_ceil(parts.div_ceil(shape.n))
-    };
     // Pairs of rows share their inputs.
-    let grid = Grid {
-        rows: rows.next_multiple_of(2),
-        cols: shape.c,
-    };
+    let grid = Grid::of_rows(output.shape(), executor.threads(), PART_OUTPUTS, 2);
     for_each_part(executor, &output, grid, &mut [], 0, &|part, _| {
         self::rows(op, &input, part.rows, part.output);
     });

@@ -131,8 +131,8 @@ impl<S: Scheme> Depthwise<S> {
         output: ViewMut<'_, S::Elem>,
         _workspace: &mut [u8],
     ) -> Result<()> {
-        input.shape().expect("input", self.input)?;
-        output.shape().expect("output", self.output_shape())?;
+        input.shape().must_be("input", self.input)?;
+        output.shape().must_be("output", self.output_shape())?;
         driver::run(self, executor, input, output);
         Ok(())
     }
@@ -149,8 +149,8 @@ impl<S: Scheme> Depthwise<S> {
         output: ViewMut<'_, S::Elem>,
         _workspace: &mut [u8],
     ) -> Result<()> {
-        input.shape().expect("input", self.input)?;
-        output.shape().expect(
+        input.shape().must_be("input", self.input)?;
+        output.shape().must_be(
             "output",
             crate::shape::row_range(self.output_shape(), &rows)?,
         )?;

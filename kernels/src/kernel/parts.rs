@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::executor::Executor;
 use crate::kernel::raw::RawMut;
+use crate::shape::Nhwc;
 use crate::view::ViewMut;
 
 /// How an output is cut: `rows` x `cols` parts of nearly equal size.
@@ -14,6 +15,25 @@ pub(crate) struct Grid {
     pub rows: usize,
     /// Channels of a part.
     pub cols: usize,
+}
+
+impl Grid {
+    /// Parts of whole rows for `threads` threads, a multiple of `multiple` rows each and of at least about `outputs` outputs:
+    /// handing out less costs more than computing it.
+    pub(crate) fn of_rows(shape: Nhwc, threads: usize, outputs: usize, multiple: usize) -> Self {
+        let rows = if threads <= 1 {
+            shape.h
+        } else {
+            // Four parts a thread, so that one that is late does not wait long for the others.
+            let most = shape.n * shape.h * shape.w * shape.c / outputs;
+            let parts = threads.saturating_mul(4).min(most).max(1);
+            shape.h.div_ceil(parts.div_ceil(shape.n))
+        };
+        Self {
+            rows: rows.next_multiple_of(multiple),
+            cols: shape.c,
+        }
+    }
 }
 
 /// A part of an output, to be computed by one worker.
@@ -103,7 +123,6 @@ pub(crate) fn balanced(size: usize, n: usize, i: usize) -> Range<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Nhwc;
     use alloc::vec;
 
     /// Calls `work` so many times, whatever it says of its threads.

@@ -201,10 +201,10 @@ impl<S: Scheme> Pointwise<S> {
         output_shape: Nhwc,
         _workspace: &mut [u8],
     ) -> Result<()> {
-        input.shape().expect("input", self.input)?;
+        input.shape().must_be("input", self.input)?;
         residual.map_or(Ok(()), |r| {
-            r.shape().expect("residual", self.output_shape())
+            r.shape().must_be("residual", self.output_shape())
         })?;
-        output.shape().expect("output", output_shape)
+        output.shape().must_be("output", output_shape)
     }
 }

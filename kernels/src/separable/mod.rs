@@ -104,8 +104,8 @@ impl<S: Scheme> Separable<S> {
         output: ViewMut<'_, S::Elem>,
         workspace: &mut [u8],
     ) -> Result<()> {
-        input.shape().expect("input", self.input_shape())?;
-        output.shape().expect("output", self.output_shape())?;
+        input.shape().must_be("input", self.input_shape())?;
+        output.shape().must_be("output", self.output_shape())?;
         let workspace = memory::carve(
             workspace,
             executor.threads().max(1),
@@ -127,8 +127,8 @@ impl<S: Scheme> Separable<S> {
         output: ViewMut<'_, S::Elem>,
         workspace: &mut [u8],
     ) -> Result<()> {
-        input.shape().expect("input", self.input_shape())?;
-        output.shape().expect(
+        input.shape().must_be("input", self.input_shape())?;
+        output.shape().must_be(
             "output",
             crate::shape::row_range(self.output_shape(), &rows)?,
         )?;
