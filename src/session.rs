@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use dwsep::{Nhwc, View, ViewMut};
+use dwsep::{Nhwc, Strides, View, ViewMut};
 
 use crate::layer::PlannedLayer;
 use crate::tensor::zeroed;
@@ -37,7 +37,7 @@ pub struct LayerOutput<'a> {
     pub name: &'a str,
     /// How long it took.
     pub elapsed: Duration,
-    /// What it computed, `[N, H, W, C]`.
+    /// What it computed, `[N, H, W, C]`. Its pixels may have gaps between them ([`Strides::spread`]).
     pub output: View<'a, f32>,
 }
 
@@ -47,7 +47,8 @@ impl Session {
         let (mut elements, mut workspace) = ([0, 0], 0);
         for (i, step) in steps.iter().enumerate() {
             let buffer = &mut elements[i % 2];
-            *buffer = step.plan.output_shape().len("output")?.max(*buffer);
+            let shape = step.plan.output_shape();
+            *buffer = Strides::spread::<f32>(shape)?.extent(shape)?.max(*buffer);
             workspace = step.plan.workspace_len(threads).max(workspace);
         }
         let buffers = [Buffer::new(elements[0])?, Buffer::new(elements[1])?];
@@ -109,15 +110,17 @@ impl Session {
             return Err(Error::Threads { found, most });
         }
         let [target, source] = &mut self.buffers;
-        let (mut target, mut source, mut shape) = (target, source, self.input);
+        let (mut target, mut source) = (target, source);
+        let (mut shape, mut strides) = (self.input, input.strides());
         for (i, Step { name, plan }) in self.steps.iter().enumerate() {
             let input = if i == 0 {
                 input
             } else {
-                View::new(source.get(), shape)?
+                View::with_strides(source.get(), shape, strides)?
             };
             shape = plan.output_shape();
-            let output = ViewMut::new(target.get_mut(), shape)?;
+            strides = Strides::spread::<f32>(shape)?;
+            let output = ViewMut::with_strides(target.get_mut(), shape, strides)?;
             let start = Instant::now();
             plan.run(engine.executor(), input, output, &mut self.workspace)
                 .map_err(|cause| Error::Layer {
@@ -128,7 +131,7 @@ impl Session {
             hook(LayerOutput {
                 name,
                 elapsed,
-                output: View::new(target.get(), shape)?,
+                output: View::with_strides(target.get(), shape, strides)?,
             });
             (target, source) = (source, target);
         }

@@ -8,7 +8,7 @@ use crate::memory;
 use crate::scheme::Scheme;
 use crate::separable::Separable;
 use crate::shape::Nhwc;
-use crate::view::{View, ViewMut};
+use crate::view::{Strides, View, ViewMut};
 use crate::{depthwise, pointwise};
 
 /// What a strip between the two may take of the second-level cache.
@@ -23,8 +23,13 @@ fn strip_rows<S: Scheme>(op: &Separable<S>) -> usize {
 
 /// Bytes of the strip.
 pub(crate) fn strip_bytes<S: Scheme>(op: &Separable<S>) -> usize {
-    let Nhwc { w, c, .. } = op.depthwise.output_shape();
-    strip_rows(op) * w * c * size_of::<S::Elem>()
+    let between = op.depthwise.output_shape();
+    let strip = Nhwc {
+        n: 1,
+        h: strip_rows(op),
+        ..between
+    };
+    strip.h * Strides::spread_of::<S::Elem>(strip).h * size_of::<S::Elem>()
 }
 
 /// The whole output, on the executor's threads.
@@ -82,17 +87,18 @@ pub(crate) fn rows<S: Scheme>(
             start - rows.start..these.end - rows.start,
             0..op.pointwise.c_out,
         );
-        let elements = memory::elements::<S::Elem>(strip, shape.h * shape.w * shape.c);
+        let strides = Strides::spread_of::<S::Elem>(shape);
+        let elements = memory::elements::<S::Elem>(strip, shape.h * strides.h);
         depthwise::driver::rows(
             &op.depthwise,
             input,
             these.clone(),
-            ViewMut::dense(elements, shape),
+            ViewMut::made_for(elements, shape, strides),
         );
         pointwise::driver::rows(
             &op.pointwise,
             op.epilogue,
-            &View::dense(elements, shape),
+            &View::made_for(elements, shape, strides),
             None,
             0..shape.h,
             channels.clone(),
