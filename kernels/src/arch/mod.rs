@@ -3,6 +3,7 @@
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 pub(crate) mod aarch64;
 pub(crate) mod generic;
+pub(crate) mod prefetch;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod x86_64;
 

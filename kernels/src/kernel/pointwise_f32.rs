@@ -15,12 +15,19 @@
 //!
 //! `k` has a run-time trip count on purpose. Unrolled, the 27 steps of the stem spill.
 
+use core::ops::Range;
+
+use crate::arch::prefetch;
 use crate::epilogue::{EpilogueF32, SIXTH};
 use crate::kernel::args::{Order, PwArgs};
 use crate::kernel::parts::balanced;
 use crate::scheme::F32;
 use crate::simd::Vf32;
 
+/// Steps between hints.
+const CHUNK: usize = 64;
+/// Bytes of a cache line. Where lines are longer, some hints are repeated.
+const LINE: usize = 64;
 /// Panels that a single row takes at a time.
 const ROW_PANELS: usize = 6;
 
@@ -49,20 +56,74 @@ pub(crate) unsafe fn run<V: Vf32, const MR: usize, const NV: usize>(p: &PwArgs<F
         return;
     }
     let tiles = p.m.div_ceil(MR);
-    let (outside, inside) = match p.order {
-        Order::RowsOutside => (tiles, panels),
-        Order::PanelsOutside => (panels, tiles),
-    };
-    for o in 0..outside {
-        for i in 0..inside {
-            let (tile, panel) = match p.order {
-                Order::RowsOutside => (o, i),
-                Order::PanelsOutside => (i, o),
-            };
-            let rows = balanced(p.m, tiles, tile);
-            // SAFETY: rows and panel are among those of `p`; there are at most MR rows.
-            unsafe { tile_of::<V, MR, NV>(p, rows.start, rows.len(), panel) }
+    match p.order {
+        Order::RowsOutside => {
+            for tile in 0..tiles {
+                let rows = balanced(p.m, tiles, tile);
+                for panel in 0..panels {
+                    // SAFETY: rows and panel are among those of `p`; there are at most MR rows.
+                    unsafe {
+                        tile_of::<V, MR, NV, false>(
+                            p,
+                            rows.start,
+                            rows.len(),
+                            panel,
+                            Ahead::NOTHING,
+                        );
+                    }
+                }
+            }
         }
+        Order::PanelsOutside => {
+            for panel in 0..panels {
+                for tile in 0..tiles {
+                    let rows = balanced(p.m, tiles, tile);
+                    let ahead = Ahead::of(p, panel + 1, nr, balanced(p.b_panel, tiles, tile));
+                    // SAFETY: as above.
+                    unsafe { tile_of::<V, MR, NV, true>(p, rows.start, rows.len(), panel, ahead) }
+                }
+            }
+        }
+    }
+}
+
+/// Weights to be fetched while a tile is computed: its share of the next panel.
+#[derive(Clone, Copy)]
+struct Ahead {
+    next: *const u8,
+    /// Bytes for each [`CHUNK`] steps.
+    pace: usize,
+}
+
+impl Ahead {
+    const NOTHING: Self = Self {
+        next: core::ptr::null(),
+        pace: 0,
+    };
+
+    /// The bytes `share` of panel `panel`, where there is one.
+    #[inline(always)]
+    fn of(p: &PwArgs<F32>, panel: usize, nr: usize, share: Range<usize>) -> Self {
+        if panel * nr >= p.n {
+            return Self::NOTHING;
+        }
+        Self {
+            next: p.b.wrapping_add(panel * p.b_panel + share.start),
+            pace: share
+                .len()
+                .div_ceil((p.k * p.pieces * p.segments).div_ceil(CHUNK)),
+        }
+    }
+
+    /// The hints of one chunk.
+    #[inline(always)]
+    fn step(&mut self) {
+        let mut at = 0;
+        while at < self.pace {
+            prefetch::read(self.next.wrapping_add(at));
+            at += LINE;
+        }
+        self.next = self.next.wrapping_add(self.pace);
     }
 }
 
@@ -71,23 +132,24 @@ pub(crate) unsafe fn run<V: Vf32, const MR: usize, const NV: usize>(p: &PwArgs<F
 /// # Safety
 /// As [`run`]; rows `row..row + rows` and panel `panel` are among those of `p`.
 #[inline(always)]
-unsafe fn tile_of<V: Vf32, const MR: usize, const NV: usize>(
+unsafe fn tile_of<V: Vf32, const MR: usize, const NV: usize, const AHEAD: bool>(
     p: &PwArgs<F32>,
     row: usize,
     rows: usize,
     panel: usize,
+    ahead: Ahead,
 ) {
     // SAFETY: the caller's promise; each arm computes as many rows as there are.
     unsafe {
         match rows {
-            8 if MR >= 8 => tile::<V, 8, NV>(p, row, panel),
-            7 if MR >= 7 => tile::<V, 7, NV>(p, row, panel),
-            6 if MR >= 6 => tile::<V, 6, NV>(p, row, panel),
-            5 if MR >= 5 => tile::<V, 5, NV>(p, row, panel),
-            4 if MR >= 4 => tile::<V, 4, NV>(p, row, panel),
-            3 if MR >= 3 => tile::<V, 3, NV>(p, row, panel),
-            2 => tile::<V, 2, NV>(p, row, panel),
-            _ => tile::<V, 1, NV>(p, row, panel),
+            8 if MR >= 8 => tile::<V, 8, NV, AHEAD>(p, row, panel, ahead),
+            7 if MR >= 7 => tile::<V, 7, NV, AHEAD>(p, row, panel, ahead),
+            6 if MR >= 6 => tile::<V, 6, NV, AHEAD>(p, row, panel, ahead),
+            5 if MR >= 5 => tile::<V, 5, NV, AHEAD>(p, row, panel, ahead),
+            4 if MR >= 4 => tile::<V, 4, NV, AHEAD>(p, row, panel, ahead),
+            3 if MR >= 3 => tile::<V, 3, NV, AHEAD>(p, row, panel, ahead),
+            2 => tile::<V, 2, NV, AHEAD>(p, row, panel, ahead),
+            _ => tile::<V, 1, NV, AHEAD>(p, row, panel, ahead),
         }
     }
     const { assert!(MR <= 8, "add arms above") }
@@ -98,10 +160,11 @@ unsafe fn tile_of<V: Vf32, const MR: usize, const NV: usize>(
 /// # Safety
 /// As [`run`]; rows `row..row + M` and panel `panel` are among those of `p`.
 #[inline(always)]
-unsafe fn tile<V: Vf32, const M: usize, const NV: usize>(
+unsafe fn tile<V: Vf32, const M: usize, const NV: usize, const AHEAD: bool>(
     p: &PwArgs<F32>,
     row: usize,
     panel: usize,
+    mut ahead: Ahead,
 ) {
     // SAFETY: PwArgs 2 and 3: rows and panel are there, `k_first + (segments - 1) * k_segment + k` steps in the panel.
     unsafe {
@@ -121,13 +184,18 @@ unsafe fn tile<V: Vf32, const M: usize, const NV: usize>(
                 packed.add((1 + p.k_first + segment * p.k_segment) * nr),
             );
             for piece in 0..p.pieces {
-                steps::<V, M, NV>(
-                    &mut acc,
-                    a.add(piece * p.a_piece),
-                    p.a_row,
-                    b.add(piece * p.k * nr),
-                    p.k,
-                );
+                let (a, b) = (a.add(piece * p.a_piece), b.add(piece * p.k * nr));
+                if !AHEAD {
+                    steps::<V, M, NV>(&mut acc, a, p.a_row, b, p.k);
+                    continue;
+                }
+                let mut done = 0;
+                while done < p.k {
+                    let k = CHUNK.min(p.k - done);
+                    steps::<V, M, NV>(&mut acc, a.add(done), p.a_row, b.add(done * nr), k);
+                    ahead.step();
+                    done += k;
+                }
             }
         }
         for (m, acc) in acc.into_iter().enumerate() {

@@ -83,6 +83,16 @@ fn grid<S: Scheme>(packed: &PackedPointwise<S>, threads: usize, output: Nhwc) ->
     }
 }
 
+/// Bytes of weights that are read anew for each call, rather than kept in the second-level cache.
+pub(crate) fn passing_bytes<S: Scheme>(packed: &PackedPointwise<S>) -> usize {
+    let bytes = packed.panels.data.as_bytes().len();
+    if bytes <= ROWS_OUTSIDE_BYTES {
+        0
+    } else {
+        bytes
+    }
+}
+
 /// Rows `rows` of the `n * h` rows and channels `cols`, which start at a panel, into `output`, which holds these alone.
 pub(crate) fn rows<S: Scheme>(
     packed: &PackedPointwise<S>,

@@ -17,7 +17,8 @@ const STRIP_BYTES: usize = 128 << 10;
 /// Output rows of a strip: what fits, at least one, balanced. A small plane (7x7) is one strip, and the two ops run apart.
 fn strip_rows<S: Scheme>(op: &Separable<S>) -> usize {
     let Nhwc { h, w, c, .. } = op.depthwise.output_shape();
-    let fit = (STRIP_BYTES / (w * c * size_of::<S::Elem>())).clamp(1, h);
+    let bytes = STRIP_BYTES.max(pointwise::driver::passing_bytes(&op.pointwise));
+    let fit = (bytes / (w * c * size_of::<S::Elem>())).clamp(1, h);
     h.div_ceil(h.div_ceil(fit))
 }
 
