@@ -15,11 +15,12 @@ pub struct Engine {
 #[derive(Debug)]
 enum Threads {
     Caller,
+    /// The caller's, and these.
     Pool(ThreadPool),
 }
 
 impl Engine {
-    /// An engine of `threads` threads. One thread is the caller's, for more there is a pool. `isa` names the best instruction
+    /// An engine of `threads` threads: the caller's, and a pool of as many as are wanted beside it. `isa` names the best instruction
     /// set to use; with `None` it is the best that the CPU has. The environment variable `DWSEP_ISA` lowers either.
     ///
     /// # Errors
@@ -33,8 +34,8 @@ impl Engine {
             found if found == 0 || found > most => return Err(Error::Threads { found, most }),
             _ => Threads::Pool(
                 ThreadPoolBuilder::new()
-                    .num_threads(threads)
-                    .thread_name(|index| format!("mobilenet-{index}"))
+                    .num_threads(threads - 1)
+                    .thread_name(|index| format!("mobilenet-{}", index + 1))
                     .build()
                     .map_err(|cause| Error::ThreadPool { threads, cause })?,
             ),
@@ -62,14 +63,20 @@ impl Executor for Threads {
     fn threads(&self) -> usize {
         match self {
             Threads::Caller => Serial.threads(),
-            Threads::Pool(pool) => dwsep::Rayon(pool).threads(),
+            Threads::Pool(pool) => pool.current_num_threads() + 1,
         }
     }
 
     fn broadcast(&self, work: &(dyn Fn() + Sync)) {
+        if !self.alongside(work, &mut || work()) {
+            work();
+        }
+    }
+
+    fn alongside(&self, help: &(dyn Fn() + Sync), lead: &mut dyn FnMut()) -> bool {
         match self {
-            Threads::Caller => Serial.broadcast(work),
-            Threads::Pool(pool) => dwsep::Rayon(pool).broadcast(work),
+            Threads::Caller => false,
+            Threads::Pool(pool) => dwsep::Rayon(pool).alongside(help, lead),
         }
     }
 }

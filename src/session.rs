@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use dwsep::{Nhwc, Strides, View, ViewMut};
+use dwsep::{Executor, Nhwc, Strides, View, ViewMut, with_team};
 
 use crate::layer::PlannedLayer;
 use crate::tensor::zeroed;
@@ -109,6 +109,16 @@ impl Session {
         if found > most {
             return Err(Error::Threads { found, most });
         }
+        // The threads are woken once, not for each op.
+        with_team(engine.executor(), |team| self.run_on(team, input, hook))
+    }
+
+    fn run_on(
+        &mut self,
+        team: &dyn Executor,
+        input: View<'_, f32>,
+        hook: &mut dyn FnMut(LayerOutput<'_>),
+    ) -> Result<&[f32]> {
         let [target, source] = &mut self.buffers;
         let (mut target, mut source) = (target, source);
         let (mut shape, mut strides) = (self.input, input.strides());
@@ -122,7 +132,7 @@ impl Session {
             strides = Strides::spread::<f32>(shape)?;
             let output = ViewMut::with_strides(target.get_mut(), shape, strides)?;
             let start = Instant::now();
-            plan.run(engine.executor(), input, output, &mut self.workspace)
+            plan.run(team, input, output, &mut self.workspace)
                 .map_err(|cause| Error::Layer {
                     layer: name.clone(),
                     cause,

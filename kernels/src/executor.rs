@@ -12,6 +12,16 @@ pub trait Executor: Sync {
     /// Calls `work` from up to [`threads`](Executor::threads) threads at once, and returns when all calls have returned.
     /// Each call works until nothing is left, so that one call alone is enough.
     fn broadcast(&self, work: &(dyn Fn() + Sync));
+
+    /// Calls `lead` on the calling thread while up to [`threads`](Executor::threads) others call `help`, and returns `true` when all
+    /// calls have returned. [`with_team`](crate::with_team) is made of it.
+    ///
+    /// `help` returns when `lead` has, so that they must run at the same time. An executor that cannot do that calls neither and
+    /// returns `false`.
+    fn alongside(&self, help: &(dyn Fn() + Sync), lead: &mut dyn FnMut()) -> bool {
+        let _ = (help, lead);
+        false
+    }
 }
 
 /// The calling thread alone.
@@ -41,5 +51,17 @@ impl Executor for Rayon<'_> {
 
     fn broadcast(&self, work: &(dyn Fn() + Sync)) {
         self.0.broadcast(|_| work());
+    }
+
+    fn alongside(&self, help: &(dyn Fn() + Sync), lead: &mut dyn FnMut()) -> bool {
+        // A thread of the pool that leads is among those that would help, and the scope would wait for it.
+        if self.0.current_thread_index().is_some() {
+            return false;
+        }
+        self.0.in_place_scope(|scope| {
+            scope.spawn_broadcast(|_, _| help());
+            lead();
+        });
+        true
     }
 }

@@ -5,3 +5,4 @@ pub(crate) mod depthwise_f32;
 pub(crate) mod parts;
 pub(crate) mod pointwise_f32;
 pub(crate) mod raw;
+pub(crate) mod team;

@@ -49,8 +49,9 @@ pub(crate) struct Part<'a, T> {
 /// Calls `f` once for every part of `output`, with the worker's own piece of `scratch`, `scratch_part` bytes each. There are as
 /// many workers as the executor has threads and the scratch has pieces.
 ///
-/// Parts are handed out by a counter, pieces of the scratch by another, each once: an executor that calls `work` too often, too
-/// rarely or from too many threads costs time and nothing else.
+/// Parts are handed out by counters, pieces of the scratch by another, each once: an executor that calls `work` too often, too
+/// rarely or from too many threads costs time and nothing else. Each worker has a stretch of neighbouring parts and helps others
+/// when it is done: so it finds in its cache what it has left there in the op before, and nobody waits for a slow one.
 pub(crate) fn for_each_part<T: Send>(
     executor: &dyn Executor,
     output: &ViewMut<'_, T>,
@@ -74,7 +75,7 @@ pub(crate) fn for_each_part<T: Send>(
     let workers = executor.threads().clamp(1, parts.min(pieces));
     let scratch = RawMut::new(scratch);
 
-    let next_part = AtomicUsize::new(0);
+    let queues = Queues::new(parts, workers);
     let next_worker = AtomicUsize::new(0);
     let work = || {
         let worker = next_worker.fetch_add(1, Ordering::Relaxed);
@@ -83,11 +84,7 @@ pub(crate) fn for_each_part<T: Send>(
         }
         // SAFETY: the counter gives each of the `workers` pieces of the scratch to one call; it is as long as they are.
         let scratch = unsafe { scratch.alias(worker * scratch_part).slice(scratch_part) };
-        loop {
-            let part = next_part.fetch_add(1, Ordering::Relaxed);
-            if part >= parts {
-                return;
-            }
+        queues.for_each(worker, |part| {
             // The stripe is innermost: neighbours share the rows of the input.
             let (strip, stripe) = (part / stripes, part % stripes);
             let (image, strip) = (strip / strips, strip % strips);
@@ -103,21 +100,61 @@ pub(crate) fn for_each_part<T: Send>(
                 },
                 scratch,
             );
-        }
+        });
     };
     if workers > 1 {
         executor.broadcast(&work);
+        // All calls have returned by now; an executor that never called has left everything.
+        next_worker.store(0, Ordering::Relaxed);
     }
-    // All of it on one thread; what an executor that never called has left otherwise. All calls have returned by now.
-    next_worker.store(0, Ordering::Relaxed);
     work();
 }
 
-/// Part `i` of `n` nearly equal parts of `0..size`, the larger ones first.
+/// Numbers `0..parts`, each handed out once, in stretches that belong to a worker until others have nothing left to do.
+struct Queues {
+    parts: usize,
+    /// Stretches in use.
+    stretches: usize,
+    taken: [Counter; Self::MOST],
+}
+
+/// On a cache line of its own, which other workers do not take away.
+#[repr(align(64))]
+struct Counter(AtomicUsize);
+
+impl Queues {
+    /// Workers beyond that share a stretch.
+    const MOST: usize = 16;
+
+    fn new(parts: usize, workers: usize) -> Self {
+        Self {
+            parts,
+            stretches: workers.min(Self::MOST),
+            taken: [const { Counter(AtomicUsize::new(0)) }; Self::MOST],
+        }
+    }
+
+    /// Calls `f` with parts until none is left anywhere.
+    fn for_each(&self, worker: usize, mut f: impl FnMut(usize)) {
+        for turn in 0..self.stretches {
+            let stretch = (worker + turn) % self.stretches;
+            let range = balanced(self.parts, self.stretches, stretch);
+            loop {
+                let part = range.start + self.taken[stretch].0.fetch_add(1, Ordering::Relaxed);
+                if part >= range.end {
+                    break;
+                }
+                f(part);
+            }
+        }
+    }
+}
+
+/// Part `i` of `n` nearly equal parts of `0..size`. The larger ones are spread, so that stretches of parts are nearly equal too.
 pub(crate) fn balanced(size: usize, n: usize, i: usize) -> Range<usize> {
     let (base, extra) = (size / n, size % n);
-    let start = i * base + i.min(extra);
-    start..start + base + usize::from(i < extra)
+    let start = |i: usize| i * base + i * extra / n;
+    start(i)..start(i + 1)
 }
 
 #[cfg(test)]
@@ -183,7 +220,9 @@ mod tests {
                 .map(|i| balanced(size, n, i).len())
                 .collect::<alloc::vec::Vec<_>>()
         };
-        assert_eq!(sizes(49, 9), [6, 6, 6, 6, 5, 5, 5, 5, 5]);
-        assert_eq!(sizes(7, 2), [4, 3]);
+        assert_eq!(sizes(49, 9), [5, 5, 6, 5, 6, 5, 6, 5, 6]);
+        assert_eq!(sizes(14, 4), [3, 4, 3, 4]);
+        assert_eq!(sizes(7, 2), [3, 4]);
+        assert_eq!(sizes(2, 2), [1, 1]);
     }
 }

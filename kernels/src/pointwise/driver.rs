@@ -55,7 +55,8 @@ pub(crate) fn run<S: Scheme>(
     });
 }
 
-/// Parts for `threads` threads: rows while there are enough of them, else panels (the 7x7 layers, the classifier).
+/// Parts for `threads` threads: rows while there are enough of them and the weights stay in each thread's cache, else panels, so that
+/// each thread reads its own (from 14x14x512 on, and the classifier).
 fn grid<S: Scheme>(packed: &PackedPointwise<S>, threads: usize, output: Nhwc) -> Grid {
     let Nhwc { n, h, w, c } = output;
     let whole = Grid { rows: h, cols: c };
@@ -67,7 +68,8 @@ fn grid<S: Scheme>(packed: &PackedPointwise<S>, threads: usize, output: Nhwc) ->
     }
     let (mr, nr) = (packed.kernel.mr, packed.kernel.nr);
     let panels = c.div_ceil(nr);
-    if n * h * w >= parts * 4 * mr || panels < threads {
+    let rows_enough = n * h * w >= parts * 4 * mr && passing_bytes(packed) == 0;
+    if rows_enough || panels < threads {
         // Whole tiles of pixels.
         let rows = h.div_ceil(parts.div_ceil(n)).max(1);
         let tile = if w == 1 { mr } else { 1 };

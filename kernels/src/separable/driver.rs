@@ -14,6 +14,9 @@ use crate::{depthwise, pointwise};
 /// What a strip between the two may take of the second-level cache.
 const STRIP_BYTES: usize = 128 << 10;
 
+/// Least number of pixels of a thread that reads all weights from beyond its caches.
+const PART_PIXELS: usize = 64;
+
 /// Output rows of a strip: what fits, at least one, balanced. A small plane (7x7) is one strip, and the two ops run apart.
 fn strip_rows<S: Scheme>(op: &Separable<S>) -> usize {
     let Nhwc { h, w, c, .. } = op.depthwise.output_shape();
@@ -22,30 +25,57 @@ fn strip_rows<S: Scheme>(op: &Separable<S>) -> usize {
     h.div_ceil(h.div_ceil(fit))
 }
 
-/// Bytes of the strip.
-pub(crate) fn strip_bytes<S: Scheme>(op: &Separable<S>) -> usize {
-    let between = op.depthwise.output_shape();
+/// Bytes of `rows` rows of what is between the two.
+fn between_bytes<S: Scheme>(op: &Separable<S>, rows: usize) -> usize {
     let strip = Nhwc {
         n: 1,
-        h: strip_rows(op),
-        ..between
+        h: rows,
+        ..op.depthwise.output_shape()
     };
-    strip.h * Strides::spread_of::<S::Elem>(strip).h * size_of::<S::Elem>()
+    rows * Strides::spread_of::<S::Elem>(strip).h * size_of::<S::Elem>()
 }
 
-/// The whole output, on the executor's threads.
+/// Whether `threads` threads run the two ops one after the other: where weights are not kept in cache and a thread would have too few
+/// pixels for all of them, it rather has all pixels for its share of them.
+fn is_apart<S: Scheme>(op: &Separable<S>, threads: usize) -> bool {
+    let Nhwc { n, h, w, .. } = op.depthwise.output_shape();
+    let few = n * h * w < threads.saturating_mul(PART_PIXELS);
+    threads > 1 && few && pointwise::driver::passing_bytes(&op.pointwise) > 0
+}
+
+/// How the workspace is divided: parts, and bytes of each.
+pub(crate) fn workspace<S: Scheme>(op: &Separable<S>, threads: usize) -> (usize, usize) {
+    let Nhwc { n, h, .. } = op.depthwise.output_shape();
+    if is_apart(op, threads) {
+        (1, between_bytes(op, n * h))
+    } else {
+        (threads.max(1), between_bytes(op, strip_rows(op)))
+    }
+}
+
+/// The whole output, on the executor's threads; `workspace` is divided for `threads`.
 pub(crate) fn run<S: Scheme>(
     op: &Separable<S>,
     executor: &dyn Executor,
+    threads: usize,
     input: View<'_, S::Elem>,
     output: ViewMut<'_, S::Elem>,
     workspace: &mut [u8],
 ) {
+    if is_apart(op, threads) {
+        return apart(op, executor, input, output, workspace);
+    }
     let shape = output.shape();
     let strips = shape.h.div_ceil(strip_rows(op));
-    // At least a part a thread, while there are rows; strips of a part are cut again where they do not fit.
-    let wanted = if executor.threads() > 1 {
-        executor.threads().div_ceil(shape.n).saturating_mul(2)
+    // Two parts a thread, so that one helps another, but one where each reads all weights from beyond the caches; while there are
+    // rows. Strips of a part are cut again where they do not fit.
+    let turns = if pointwise::driver::passing_bytes(&op.pointwise) > 0 {
+        1
+    } else {
+        2
+    };
+    let wanted = if threads > 1 {
+        threads.div_ceil(shape.n).saturating_mul(turns)
     } else {
         1
     };
@@ -53,7 +83,7 @@ pub(crate) fn run<S: Scheme>(
         rows: shape.h.div_ceil(strips.max(wanted).min(shape.h)),
         cols: shape.c,
     };
-    let part_bytes = memory::lines(strip_bytes(op));
+    let part_bytes = memory::lines(between_bytes(op, strip_rows(op)));
     for_each_part(
         executor,
         &output,
@@ -64,6 +94,23 @@ pub(crate) fn run<S: Scheme>(
             rows(op, &input, part.rows, part.output, strip);
         },
     );
+}
+
+/// Depthwise into the workspace, then pointwise out of it.
+fn apart<S: Scheme>(
+    op: &Separable<S>,
+    executor: &dyn Executor,
+    input: View<'_, S::Elem>,
+    output: ViewMut<'_, S::Elem>,
+    workspace: &mut [u8],
+) {
+    let shape = op.depthwise.output_shape();
+    let strides = Strides::spread_of::<S::Elem>(shape);
+    let elements = memory::elements::<S::Elem>(workspace, shape.n * strides.n);
+    let between = ViewMut::made_for(elements, shape, strides);
+    depthwise::driver::run(&op.depthwise, executor, input, between);
+    let between = View::made_for(elements, shape, strides);
+    pointwise::driver::run(&op.pointwise, op.epilogue, executor, between, None, output);
 }
 
 /// Rows `rows` of the `n * h` output rows into `output`, which holds these alone.

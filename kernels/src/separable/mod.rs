@@ -88,9 +88,10 @@ impl<S: Scheme> Separable<S> {
         }
     }
 
-    /// Bytes of workspace that [`run`](Self::run) takes on so many threads: a strip for each of them.
+    /// Bytes of workspace that [`run`](Self::run) takes on so many threads: a strip for each of them, or all that is between the two.
     pub fn workspace_len(&self, threads: usize) -> usize {
-        memory::workspace_len(threads.max(1), driver::strip_bytes(self))
+        let (parts, bytes) = driver::workspace(self, threads);
+        memory::workspace_len(parts, bytes)
     }
 
     /// The whole output, on the executor's threads.
@@ -106,12 +107,10 @@ impl<S: Scheme> Separable<S> {
     ) -> Result<()> {
         input.shape().must_be("input", self.input_shape())?;
         output.shape().must_be("output", self.output_shape())?;
-        let workspace = memory::carve(
-            workspace,
-            executor.threads().max(1),
-            driver::strip_bytes(self),
-        )?;
-        driver::run(self, executor, input, output, workspace);
+        let threads = executor.threads();
+        let (parts, bytes) = driver::workspace(self, threads);
+        let workspace = memory::carve(workspace, parts, bytes)?;
+        driver::run(self, executor, threads, input, output, workspace);
         Ok(())
     }
 
@@ -132,7 +131,8 @@ impl<S: Scheme> Separable<S> {
             "output",
             crate::shape::row_range(self.output_shape(), &rows)?,
         )?;
-        let strip = memory::carve(workspace, 1, driver::strip_bytes(self))?;
+        let (parts, bytes) = driver::workspace(self, 1);
+        let strip = memory::carve(workspace, parts, bytes)?;
         driver::rows(self, &input, rows, output, strip);
         Ok(())
     }
