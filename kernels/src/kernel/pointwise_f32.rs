@@ -55,6 +55,13 @@ pub(crate) unsafe fn run<V: Vf32, const MR: usize, const NV: usize>(p: &PwArgs<F
         }
         return;
     }
+    // Of a last panel with few columns only the first vector is computed.
+    let narrow = NV > 1 && p.n - (panels - 1) * nr <= V::LANES;
+    if narrow {
+        // SAFETY: the last of the panels that there are.
+        unsafe { narrow_panel::<V, MR, NV>(p, panels - 1) }
+    }
+    let panels = panels - usize::from(narrow);
     let tiles = p.m.div_ceil(MR);
     match p.order {
         Order::RowsOutside => {
@@ -142,25 +149,71 @@ unsafe fn tile_of<V: Vf32, const MR: usize, const NV: usize, const AHEAD: bool>(
     // SAFETY: the caller's promise; each arm computes as many rows as there are.
     unsafe {
         match rows {
-            8 if MR >= 8 => tile::<V, 8, NV, AHEAD>(p, row, panel, ahead),
-            7 if MR >= 7 => tile::<V, 7, NV, AHEAD>(p, row, panel, ahead),
-            6 if MR >= 6 => tile::<V, 6, NV, AHEAD>(p, row, panel, ahead),
-            5 if MR >= 5 => tile::<V, 5, NV, AHEAD>(p, row, panel, ahead),
-            4 if MR >= 4 => tile::<V, 4, NV, AHEAD>(p, row, panel, ahead),
-            3 if MR >= 3 => tile::<V, 3, NV, AHEAD>(p, row, panel, ahead),
-            2 => tile::<V, 2, NV, AHEAD>(p, row, panel, ahead),
-            _ => tile::<V, 1, NV, AHEAD>(p, row, panel, ahead),
+            8 if MR >= 8 => tile::<V, 8, NV, NV, AHEAD>(p, row, panel, ahead),
+            7 if MR >= 7 => tile::<V, 7, NV, NV, AHEAD>(p, row, panel, ahead),
+            6 if MR >= 6 => tile::<V, 6, NV, NV, AHEAD>(p, row, panel, ahead),
+            5 if MR >= 5 => tile::<V, 5, NV, NV, AHEAD>(p, row, panel, ahead),
+            4 if MR >= 4 => tile::<V, 4, NV, NV, AHEAD>(p, row, panel, ahead),
+            3 if MR >= 3 => tile::<V, 3, NV, NV, AHEAD>(p, row, panel, ahead),
+            2 => tile::<V, 2, NV, NV, AHEAD>(p, row, panel, ahead),
+            _ => tile::<V, 1, NV, NV, AHEAD>(p, row, panel, ahead),
         }
     }
     const { assert!(MR <= 8, "add arms above") }
 }
 
-/// One tile of `M` rows.
+/// The first vector of panel `panel` for all rows. A tile of one vector has twice as many rows: fewer chains than two vectors of
+/// `MR` rows make would not hide the latency of an FMA.
+///
+/// # Safety
+/// As [`run`]; panel `panel` is among those of `p`, and no column of it lies beyond its first vector.
+#[inline(always)]
+unsafe fn narrow_panel<V: Vf32, const MR: usize, const PV: usize>(p: &PwArgs<F32>, panel: usize) {
+    let most = if MR >= 6 { 12 } else { 6 };
+    let tiles = p.m.div_ceil(most);
+    for tile in 0..tiles {
+        let rows = balanced(p.m, tiles, tile);
+        let (mut row, mut left) = (rows.start, rows.len());
+        while left > 0 {
+            // SAFETY: each arm computes as many rows as it takes, of those of `p`.
+            let done = unsafe {
+                match left {
+                    12 if MR >= 6 => narrow_tile::<V, 12, PV>(p, row, panel),
+                    11 if MR >= 6 => narrow_tile::<V, 11, PV>(p, row, panel),
+                    10 if MR >= 6 => narrow_tile::<V, 10, PV>(p, row, panel),
+                    8.. if MR >= 6 => narrow_tile::<V, 8, PV>(p, row, panel),
+                    6.. => narrow_tile::<V, 6, PV>(p, row, panel),
+                    4.. => narrow_tile::<V, 4, PV>(p, row, panel),
+                    2.. => narrow_tile::<V, 2, PV>(p, row, panel),
+                    _ => narrow_tile::<V, 1, PV>(p, row, panel),
+                }
+            };
+            (row, left) = (row + done, left - done);
+        }
+    }
+}
+
+/// `M` rows of the first vector of a panel; returns `M`.
+///
+/// # Safety
+/// As [`narrow_panel`]; rows `row..row + M` are among those of `p`.
+#[inline(always)]
+unsafe fn narrow_tile<V: Vf32, const M: usize, const PV: usize>(
+    p: &PwArgs<F32>,
+    row: usize,
+    panel: usize,
+) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { tile::<V, M, 1, PV, false>(p, row, panel, Ahead::NOTHING) }
+    M
+}
+
+/// One tile of `M` rows and the first `NV` of the `PV` vectors of a panel.
 ///
 /// # Safety
 /// As [`run`]; rows `row..row + M` and panel `panel` are among those of `p`.
 #[inline(always)]
-unsafe fn tile<V: Vf32, const M: usize, const NV: usize, const AHEAD: bool>(
+unsafe fn tile<V: Vf32, const M: usize, const NV: usize, const PV: usize, const AHEAD: bool>(
     p: &PwArgs<F32>,
     row: usize,
     panel: usize,
@@ -168,7 +221,7 @@ unsafe fn tile<V: Vf32, const M: usize, const NV: usize, const AHEAD: bool>(
 ) {
     // SAFETY: PwArgs 2 and 3: rows and panel are there, `k_first + (segments - 1) * k_segment + k` steps in the panel.
     unsafe {
-        let nr = NV * V::LANES;
+        let nr = PV * V::LANES;
         let packed = p.b.add(panel * p.b_panel).cast::<f32>();
         let mut acc = [[V::splat(0.0); NV]; M];
         for (v, bias) in load_step::<V, NV>(packed).into_iter().enumerate() {
@@ -186,13 +239,13 @@ unsafe fn tile<V: Vf32, const M: usize, const NV: usize, const AHEAD: bool>(
             for piece in 0..p.pieces {
                 let (a, b) = (a.add(piece * p.a_piece), b.add(piece * p.k * nr));
                 if !AHEAD {
-                    steps::<V, M, NV>(&mut acc, a, p.a_row, b, p.k);
+                    steps::<V, M, NV, PV>(&mut acc, a, p.a_row, b, p.k);
                     continue;
                 }
                 let mut done = 0;
                 while done < p.k {
                     let k = CHUNK.min(p.k - done);
-                    steps::<V, M, NV>(&mut acc, a.add(done), p.a_row, b.add(done * nr), k);
+                    steps::<V, M, NV, PV>(&mut acc, a.add(done), p.a_row, b.add(done * nr), k);
                     ahead.step();
                     done += k;
                 }
@@ -207,9 +260,9 @@ unsafe fn tile<V: Vf32, const M: usize, const NV: usize, const AHEAD: bool>(
 /// `k` steps of accumulation.
 ///
 /// # Safety
-/// `a + m * a_row` is readable for `k` elements for each `m < M`, `b` for `k * NV * LANES`.
+/// `a + m * a_row` is readable for `k` elements for each `m < M`, `b` for `k * PV * LANES`.
 #[inline(always)]
-unsafe fn steps<V: Vf32, const M: usize, const NV: usize>(
+unsafe fn steps<V: Vf32, const M: usize, const NV: usize, const PV: usize>(
     acc: &mut [[V; NV]; M],
     a: *const f32,
     a_row: usize,
@@ -218,7 +271,7 @@ unsafe fn steps<V: Vf32, const M: usize, const NV: usize>(
 ) {
     // SAFETY: the caller's promise; every index is below k.
     unsafe {
-        let nr = NV * V::LANES;
+        let nr = PV * V::LANES;
         let mut done = 0;
         if V::BY_LANE {
             const {
