@@ -6,10 +6,9 @@
 
 use std::time::{Duration, Instant};
 
-use dwsep::{Executor, Nhwc, Strides, View, ViewMut, with_team};
+use dwsep::{AlignedBytes, Executor, Nhwc, Strides, View, ViewMut, with_team};
 
 use crate::layer::PlannedLayer;
-use crate::tensor::zeroed;
 use crate::{Engine, Error, Result};
 
 /// A network for inputs of one shape, with all the memory that it needs. It shares the weights with its model and may outlive it.
@@ -21,7 +20,7 @@ pub struct Session {
     threads: usize,
     steps: Vec<Step>,
     buffers: [Buffer; 2],
-    workspace: Vec<u8>,
+    workspace: AlignedBytes,
 }
 
 #[derive(Debug)]
@@ -52,7 +51,7 @@ impl Session {
             workspace = step.plan.workspace_len(threads).max(workspace);
         }
         let buffers = [Buffer::new(elements[0])?, Buffer::new(elements[1])?];
-        let workspace = zeroed("workspace", workspace)?;
+        let workspace = memory("workspace", workspace)?;
         Ok(Self {
             input,
             threads,
@@ -76,7 +75,7 @@ impl Session {
 
     /// Bytes of memory that it holds, without the weights.
     pub fn memory(&self) -> usize {
-        self.buffers.iter().map(Buffer::bytes).sum::<usize>() + self.workspace.len()
+        self.buffers.iter().map(|b| b.0.len()).sum::<usize>() + self.workspace.len()
     }
 
     /// The logits of `input`, `[N, classes]`.
@@ -149,35 +148,25 @@ impl Session {
     }
 }
 
-/// Memory that starts on a cache line, so that as few vectors as possible lie across two.
+/// Activations, on cache lines.
 #[derive(Debug)]
-struct Buffer {
-    data: Vec<f32>,
-    start: usize,
-    len: usize,
-}
+struct Buffer(AlignedBytes);
 
 impl Buffer {
-    /// Bytes of a cache line.
-    const LINE: usize = 64;
-    /// The most elements that lie in front of the first cache line.
-    const SLACK: usize = Self::LINE / size_of::<f32>() - 1;
-
     fn new(len: usize) -> Result<Self> {
-        let data: Vec<f32> = zeroed("activations", len.saturating_add(Self::SLACK))?;
-        let start = data.as_ptr().align_offset(Self::LINE).min(Self::SLACK);
-        Ok(Self { data, start, len })
+        let bytes = len.saturating_mul(size_of::<f32>());
+        Ok(Self(memory("activations", bytes)?))
     }
 
     fn get(&self) -> &[f32] {
-        &self.data[self.start..self.start + self.len]
+        bytemuck::cast_slice(&self.0)
     }
 
     fn get_mut(&mut self) -> &mut [f32] {
-        &mut self.data[self.start..self.start + self.len]
+        bytemuck::cast_slice_mut(&mut self.0)
     }
+}
 
-    fn bytes(&self) -> usize {
-        self.data.len() * size_of::<f32>()
-    }
+fn memory(operand: &'static str, bytes: usize) -> Result<AlignedBytes> {
+    AlignedBytes::zeroed(bytes).map_err(|_| Error::OutOfMemory { operand, bytes })
 }

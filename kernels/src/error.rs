@@ -68,6 +68,11 @@ pub enum Error {
         /// Bytes there.
         found: usize,
     },
+    /// There is not so much memory.
+    OutOfMemory {
+        /// Bytes asked for.
+        bytes: usize,
+    },
     /// A range of output rows is empty, reversed, or reaches beyond the last row.
     RowRange {
         /// First row of the range.
@@ -138,6 +143,7 @@ impl fmt::Display for Error {
             Error::WorkspaceTooSmall { needed, found } => {
                 write!(f, "workspace: {found} bytes, expected at least {needed}")
             }
+            Error::OutOfMemory { bytes } => write!(f, "{bytes} bytes of memory cannot be had"),
             Error::RowRange { start, end, rows } => {
                 write!(
                     f,

@@ -116,6 +116,7 @@ pub use executor::{Executor, Serial};
 pub use isa::Isa;
 pub use kernel::args::{DwKernel, PwKernel};
 pub use kernel::team::with_team;
+pub use memory::AlignedBytes;
 pub use pack::Filter;
 pub use pointwise::{PackedPointwise, Pointwise};
 pub use scheme::{F32, Scheme};

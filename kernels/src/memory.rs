@@ -1,9 +1,9 @@
-//! 64-byte aligned storage for packed weights, and the carving of the caller's workspace. No `unsafe`: bytes are allocated
-//! with room to spare, and `bytemuck` looks at them as what a kernel wants.
+//! 64-byte aligned storage for packed weights and activations, and the carving of the caller's workspace. No `unsafe`: bytes are
+//! allocated with room to spare, and `bytemuck` looks at them as what a kernel wants.
 
-use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::{Deref, DerefMut};
 
 use bytemuck::Pod;
 
@@ -17,42 +17,96 @@ pub(crate) const fn lines(bytes: usize) -> usize {
     bytes.next_multiple_of(ALIGN)
 }
 
-/// Bytes of packed weights: zeroed and 64-byte aligned, filled once, then only read.
-pub(crate) struct Packed {
-    bytes: Vec<u8>,
+/// Zeroed bytes that start on a cache line: what packed weights lie in, and good for activations and workspaces.
+///
+/// With the feature `huge-pages` large ones come from the operating system, which is asked for huge pages: weights and activations
+/// of a network are some thousand small ones, more than a CPU keeps track of.
+pub struct AlignedBytes {
+    storage: Storage,
     start: usize,
     len: usize,
 }
 
-impl Packed {
+enum Storage {
+    Heap(Vec<u8>),
+    #[cfg(feature = "huge-pages")]
+    Mapped(memmap2::MmapMut),
+}
+
+impl AlignedBytes {
+    /// Bytes from which on they come from the operating system.
+    #[cfg(feature = "huge-pages")]
+    const LARGE: usize = 128 << 10;
+
+    /// `len` zeros.
+    ///
     /// # Errors
-    /// [`Error::SizeOverflow`] where `panels * panel_bytes` does not fit in `isize`.
-    pub(crate) fn zeroed(panels: usize, panel_bytes: usize) -> Result<Self> {
-        let overflow = Error::SizeOverflow {
-            operand: "packed weights",
-        };
-        let len = panels.checked_mul(panel_bytes).ok_or(overflow.clone())?;
-        let room = len
-            .checked_add(ALIGN)
-            .filter(|&r| isize::try_from(r).is_ok())
-            .ok_or(overflow)?;
-        let bytes = vec![0; room];
-        let start = bytes.as_ptr().align_offset(ALIGN);
-        Ok(Self { bytes, start, len })
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.bytes[self.start..self.start + self.len]
-    }
-
-    pub(crate) fn as_bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.start..self.start + self.len]
+    /// [`Error::OutOfMemory`], also for a length beyond the address space.
+    pub fn zeroed(len: usize) -> Result<Self> {
+        let error = Error::OutOfMemory { bytes: len };
+        let room = len.checked_add(ALIGN).ok_or(error.clone())?;
+        let storage = Storage::zeroed(room).ok_or(error)?;
+        let start = storage.bytes().as_ptr().align_offset(ALIGN);
+        Ok(Self {
+            storage,
+            start,
+            len,
+        })
     }
 }
 
-impl fmt::Debug for Packed {
+impl Storage {
+    fn zeroed(len: usize) -> Option<Self> {
+        #[cfg(feature = "huge-pages")]
+        if len >= AlignedBytes::LARGE
+            && isize::try_from(len).is_ok()
+            && let Ok(map) = memmap2::MmapMut::map_anon(len)
+        {
+            // A kernel that has none, or wants to give none, is no error.
+            #[cfg(target_os = "linux")]
+            let _ = map.advise(memmap2::Advice::HugePage);
+            return Some(Storage::Mapped(map));
+        }
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(len).ok()?;
+        bytes.resize(len, 0);
+        Some(Storage::Heap(bytes))
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Storage::Heap(bytes) => bytes,
+            #[cfg(feature = "huge-pages")]
+            Storage::Mapped(map) => map,
+        }
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        match self {
+            Storage::Heap(bytes) => bytes,
+            #[cfg(feature = "huge-pages")]
+            Storage::Mapped(map) => map,
+        }
+    }
+}
+
+impl Deref for AlignedBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.storage.bytes()[self.start..self.start + self.len]
+    }
+}
+
+impl DerefMut for AlignedBytes {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.storage.bytes_mut()[self.start..self.start + self.len]
+    }
+}
+
+impl fmt::Debug for AlignedBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Packed({} bytes)", self.len)
+        write!(f, "AlignedBytes({})", self.len)
     }
 }
 
@@ -95,15 +149,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packed_data_is_aligned_and_zero() {
-        for len in [1, 63, 64, 1000] {
-            let packed = Packed::zeroed(3, len).unwrap();
-            assert_eq!(packed.as_bytes().len(), 3 * len);
-            assert_eq!(packed.as_bytes().as_ptr() as usize % ALIGN, 0);
-            assert!(packed.as_bytes().iter().all(|&b| b == 0));
+    fn bytes_are_aligned_and_zero_and_can_be_written() {
+        for len in [0, 1, 63, 64, 1000, (128 << 10) - 64, 128 << 10, 5_000_000] {
+            let mut bytes = AlignedBytes::zeroed(len).unwrap();
+            assert_eq!(bytes.len(), len);
+            assert_eq!(bytes.as_ptr() as usize % ALIGN, 0);
+            assert!(bytes.iter().all(|&b| b == 0));
+            bytes.fill(7);
+            assert!(bytes.iter().all(|&b| b == 7));
         }
-        assert!(Packed::zeroed(usize::MAX, 2).is_err());
-        assert!(Packed::zeroed(1, isize::MAX as usize).is_err());
+    }
+
+    #[test]
+    fn memory_that_is_not_there_is_an_error() {
+        for bytes in [usize::MAX, isize::MAX as usize, isize::MAX as usize / 2] {
+            let error = AlignedBytes::zeroed(bytes).unwrap_err();
+            assert_eq!(error, Error::OutOfMemory { bytes });
+        }
     }
 
     #[test]

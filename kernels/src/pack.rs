@@ -8,7 +8,7 @@
 
 use alloc::sync::Arc;
 
-use crate::memory::{self, Packed};
+use crate::memory::{self, AlignedBytes};
 use crate::scheme::{F32, Scheme};
 use crate::shape::WINDOW;
 use crate::{Error, Isa, Result};
@@ -57,7 +57,7 @@ impl<'a> Filter<'a, F32> {
 #[derive(Clone, Debug)]
 #[doc(hidden)]
 pub struct Panels {
-    pub(crate) data: Arc<Packed>,
+    pub(crate) data: Arc<AlignedBytes>,
     /// Bytes from a panel to the next.
     pub(crate) panel_bytes: usize,
 }
@@ -135,13 +135,10 @@ fn panels_f32(
     let bytes = rows
         .checked_mul(width * size_of::<f32>())
         .filter(|&b| b <= isize::MAX as usize);
-    let panel_bytes = memory::lines(bytes.ok_or(overflow)?);
-    let mut data = Packed::zeroed(panels, panel_bytes)?;
-    for (panel, bytes) in data
-        .as_bytes_mut()
-        .chunks_exact_mut(panel_bytes)
-        .enumerate()
-    {
+    let panel_bytes = memory::lines(bytes.ok_or(overflow.clone())?);
+    let len = panels.checked_mul(panel_bytes);
+    let mut data = AlignedBytes::zeroed(len.ok_or(overflow)?)?;
+    for (panel, bytes) in data.chunks_exact_mut(panel_bytes).enumerate() {
         fill(panel, memory::elements(bytes, rows * width));
     }
     Ok(Panels {

@@ -75,7 +75,7 @@ pub(crate) fn rows<S: Scheme>(
                 a_row,
                 a_segment: from.h,
                 a_piece: from.w,
-                b: op.packed.panels.data.as_bytes().as_ptr(),
+                b: op.packed.panels.data.as_ptr(),
                 b_panel: op.packed.panels.panel_bytes,
                 k_first: (taps_y.start * WINDOW + taps_x.start) * c_in,
                 k_segment: WINDOW * c_in,

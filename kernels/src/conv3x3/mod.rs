@@ -74,7 +74,7 @@ impl<S: Scheme> PackedConv3x3<S> {
 
     /// Bytes of the packed weights.
     pub fn packed_bytes(&self) -> usize {
-        self.panels.data.as_bytes().len()
+        self.panels.data.len()
     }
 }
 

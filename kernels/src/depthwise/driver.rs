@@ -52,7 +52,7 @@ pub(crate) fn rows<S: Scheme>(
             rows: rectangle.rows.out.len(),
             cols: rectangle.cols.out.len(),
             channels: op.input.c,
-            weights: op.packed.panels.data.as_bytes().as_ptr(),
+            weights: op.packed.panels.data.as_ptr(),
             tap_y: taps_y.start,
             taps_h: taps_y.len(),
             tap_x: taps_x.start,

@@ -87,7 +87,7 @@ fn grid<S: Scheme>(packed: &PackedPointwise<S>, threads: usize, output: Nhwc) ->
 
 /// Bytes of weights that are read anew for each call, rather than kept in the second-level cache.
 pub(crate) fn passing_bytes<S: Scheme>(packed: &PackedPointwise<S>) -> usize {
-    let bytes = packed.panels.data.as_bytes().len();
+    let bytes = packed.panels.data.len();
     if bytes <= ROWS_OUTSIDE_BYTES {
         0
     } else {
@@ -108,7 +108,7 @@ pub(crate) fn rows<S: Scheme>(
     let kernel = packed.kernel;
     let (panel, out) = (cols.start / kernel.nr, output.layout());
     debug_assert_eq!(cols.start % kernel.nr, 0);
-    let panels = &packed.panels.data.as_bytes()[panel * packed.panels.panel_bytes..];
+    let panels = &packed.panels.data[panel * packed.panels.panel_bytes..];
     let weights = packed.panels.panel_bytes * cols.len().div_ceil(kernel.nr);
     let order = if weights <= ROWS_OUTSIDE_BYTES {
         Order::RowsOutside

@@ -64,7 +64,7 @@ impl<S: Scheme> PackedPointwise<S> {
 
     /// Bytes of the packed weights.
     pub fn packed_bytes(&self) -> usize {
-        self.panels.data.as_bytes().len()
+        self.panels.data.len()
     }
 }
 
