@@ -15,12 +15,9 @@
 //!
 //! `k` has a run-time trip count on purpose. Unrolled, the 27 steps of the stem spill.
 
-use core::ops::Range;
-
 use crate::arch::prefetch;
 use crate::epilogue::{EpilogueF32, SIXTH};
 use crate::kernel::args::{Order, PwArgs};
-use crate::kernel::parts::balanced;
 use crate::scheme::F32;
 use crate::simd::Vf32;
 
@@ -62,75 +59,109 @@ pub(crate) unsafe fn run<V: Vf32, const MR: usize, const NV: usize>(p: &PwArgs<F
         unsafe { narrow_panel::<V, MR, NV>(p, panels - 1) }
     }
     let panels = panels - usize::from(narrow);
-    let tiles = p.m.div_ceil(MR);
+    let tiles = Tiles::new(p.m, MR);
     match p.order {
         Order::RowsOutside => {
-            for tile in 0..tiles {
-                let rows = balanced(p.m, tiles, tile);
+            let mut nothing = Ahead::nothing();
+            for (row, rows) in tiles {
                 for panel in 0..panels {
                     // SAFETY: rows and panel are among those of `p`; there are at most MR rows.
-                    unsafe {
-                        tile_of::<V, MR, NV, false>(
-                            p,
-                            rows.start,
-                            rows.len(),
-                            panel,
-                            Ahead::NOTHING,
-                        );
-                    }
+                    unsafe { tile_of::<V, MR, NV, false>(p, row, rows, panel, &mut nothing) }
                 }
             }
         }
         Order::PanelsOutside => {
             for panel in 0..panels {
-                for tile in 0..tiles {
-                    let rows = balanced(p.m, tiles, tile);
-                    let ahead = Ahead::of(p, panel + 1, nr, balanced(p.b_panel, tiles, tile));
+                let mut ahead = Ahead::of(p, panel + 1, nr, tiles.left);
+                for (row, rows) in tiles.clone() {
                     // SAFETY: as above.
-                    unsafe { tile_of::<V, MR, NV, true>(p, rows.start, rows.len(), panel, ahead) }
+                    unsafe { tile_of::<V, MR, NV, true>(p, row, rows, panel, &mut ahead) }
                 }
             }
         }
     }
 }
 
-/// Weights to be fetched while a tile is computed: its share of the next panel.
-#[derive(Clone, Copy)]
+/// Rows cut evenly into tiles, the larger ones first: 49 = 4 x 6 + 5 x 5. Gives the first row and the number of rows of each.
+///
+/// An iterator and no closure, which would not have the features of the function around it; stepping costs no division.
+#[derive(Clone)]
+struct Tiles {
+    row: usize,
+    left: usize,
+    least: usize,
+    larger: usize,
+}
+
+impl Tiles {
+    #[inline(always)]
+    fn new(rows: usize, most: usize) -> Self {
+        let left = rows.div_ceil(most);
+        Self {
+            row: 0,
+            left,
+            least: rows / left,
+            larger: rows % left,
+        }
+    }
+}
+
+impl Iterator for Tiles {
+    type Item = (usize, usize);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<(usize, usize)> {
+        self.left = self.left.checked_sub(1)?;
+        let rows = self.least + usize::from(self.larger > 0);
+        self.larger = self.larger.saturating_sub(1);
+        let row = self.row;
+        self.row += rows;
+        Some((row, rows))
+    }
+}
+
+/// Weights that are fetched while others are used: the panel behind the one that the tiles are at.
 struct Ahead {
     next: *const u8,
-    /// Bytes for each [`CHUNK`] steps.
+    lines: usize,
+    /// Lines for each [`CHUNK`] steps.
     pace: usize,
 }
 
 impl Ahead {
-    const NOTHING: Self = Self {
-        next: core::ptr::null(),
-        pace: 0,
-    };
-
-    /// The bytes `share` of panel `panel`, where there is one.
     #[inline(always)]
-    fn of(p: &PwArgs<F32>, panel: usize, nr: usize, share: Range<usize>) -> Self {
-        if panel * nr >= p.n {
-            return Self::NOTHING;
-        }
+    fn nothing() -> Self {
         Self {
-            next: p.b.wrapping_add(panel * p.b_panel + share.start),
-            pace: share
-                .len()
-                .div_ceil((p.k * p.pieces * p.segments).div_ceil(CHUNK)),
+            next: core::ptr::null(),
+            lines: 0,
+            pace: 0,
+        }
+    }
+
+    /// Panel `panel`, where there is one, in the time of `tiles` tiles.
+    #[inline(always)]
+    fn of(p: &PwArgs<F32>, panel: usize, nr: usize, tiles: usize) -> Self {
+        if panel * nr >= p.n {
+            return Self::nothing();
+        }
+        let chunks = p.segments * p.pieces * p.k.div_ceil(CHUNK);
+        let lines = p.b_panel / LINE;
+        Self {
+            next: p.b.wrapping_add(panel * p.b_panel),
+            lines,
+            pace: lines.div_ceil((tiles * chunks).max(1)),
         }
     }
 
     /// The hints of one chunk.
     #[inline(always)]
     fn step(&mut self) {
-        let mut at = 0;
-        while at < self.pace {
-            prefetch::read(self.next.wrapping_add(at));
-            at += LINE;
+        let lines = self.pace.min(self.lines);
+        for line in 0..lines {
+            prefetch::read(self.next.wrapping_add(line * LINE));
         }
-        self.next = self.next.wrapping_add(self.pace);
+        self.next = self.next.wrapping_add(lines * LINE);
+        self.lines -= lines;
     }
 }
 
@@ -144,7 +175,7 @@ unsafe fn tile_of<V: Vf32, const MR: usize, const NV: usize, const AHEAD: bool>(
     row: usize,
     rows: usize,
     panel: usize,
-    ahead: Ahead,
+    ahead: &mut Ahead,
 ) {
     // SAFETY: the caller's promise; each arm computes as many rows as there are.
     unsafe {
@@ -169,11 +200,8 @@ unsafe fn tile_of<V: Vf32, const MR: usize, const NV: usize, const AHEAD: bool>(
 /// As [`run`]; panel `panel` is among those of `p`, and no column of it lies beyond its first vector.
 #[inline(always)]
 unsafe fn narrow_panel<V: Vf32, const MR: usize, const PV: usize>(p: &PwArgs<F32>, panel: usize) {
-    let most = if MR >= 6 { 12 } else { 6 };
-    let tiles = p.m.div_ceil(most);
-    for tile in 0..tiles {
-        let rows = balanced(p.m, tiles, tile);
-        let (mut row, mut left) = (rows.start, rows.len());
+    for (row, rows) in Tiles::new(p.m, if MR >= 6 { 12 } else { 6 }) {
+        let (mut row, mut left) = (row, rows);
         while left > 0 {
             // SAFETY: each arm computes as many rows as it takes, of those of `p`.
             let done = unsafe {
@@ -204,7 +232,7 @@ unsafe fn narrow_tile<V: Vf32, const M: usize, const PV: usize>(
     panel: usize,
 ) -> usize {
     // SAFETY: the caller's promise.
-    unsafe { tile::<V, M, 1, PV, false>(p, row, panel, Ahead::NOTHING) }
+    unsafe { tile::<V, M, 1, PV, false>(p, row, panel, &mut Ahead::nothing()) }
     M
 }
 
@@ -217,7 +245,7 @@ unsafe fn tile<V: Vf32, const M: usize, const NV: usize, const PV: usize, const 
     p: &PwArgs<F32>,
     row: usize,
     panel: usize,
-    mut ahead: Ahead,
+    ahead: &mut Ahead,
 ) {
     // SAFETY: PwArgs 2 and 3: rows and panel are there, `k_first + (segments - 1) * k_segment + k` steps in the panel.
     unsafe {
@@ -251,8 +279,20 @@ unsafe fn tile<V: Vf32, const M: usize, const NV: usize, const PV: usize, const 
                 }
             }
         }
-        for (m, acc) in acc.into_iter().enumerate() {
-            store::<V, NV>(p, row + m, panel * nr, acc);
+        // The common case in one piece: decided for each vector it cost as much as 10 steps.
+        let whole = p.n - panel * nr >= NV * V::LANES;
+        if whole && p.residual.is_null() && !p.epilogue.hard_swish {
+            let c = p.c.add(row * p.c_row + panel * nr);
+            let (lo, hi) = (V::splat(p.epilogue.lo), V::splat(p.epilogue.hi));
+            for (m, acc) in acc.into_iter().enumerate() {
+                for (v, x) in acc.into_iter().enumerate() {
+                    x.clamp(lo, hi).store(c.add(m * p.c_row + v * V::LANES));
+                }
+            }
+        } else {
+            for (m, acc) in acc.into_iter().enumerate() {
+                store::<V, NV>(p, row + m, panel * nr, acc);
+            }
         }
     }
 }
