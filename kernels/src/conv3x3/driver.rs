@@ -13,7 +13,7 @@ use crate::shape::WINDOW;
 use crate::view::{View, ViewMut};
 
 /// Least number of outputs of a part: below that handing it to another thread costs more than computing it.
-const PART_OUTPUTS: usize = 1 << 13;
+const PART_OUTPUTS: usize = 1 << 11;
 
 /// The whole output, on the executor's threads.
 pub(crate) fn run<S: Scheme>(

@@ -15,7 +15,7 @@ use crate::view::{View, ViewMut};
 const ROWS_OUTSIDE_BYTES: usize = 256 << 10;
 
 /// Least number of multiply-adds of a part: below that handing it to another thread costs more than computing it.
-const PART_MACS: usize = 1 << 17;
+const PART_MACS: usize = 1 << 15;
 
 /// The whole output, on the executor's threads.
 pub(crate) fn run<S: Scheme>(
