@@ -16,7 +16,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput};
-use mobilenet::dwsep::{DwKernel, F32, Isa, KernelSet, Nhwc, PwKernel, Scheme, View, ViewMut};
+use mobilenet::dwsep::{
+    DwKernel, F32, Isa, KernelSet, Nhwc, PwKernel, Scheme, Strides, View, ViewMut,
+};
 
 use crate::peak;
 
@@ -311,7 +313,7 @@ fn load_average() -> Option<f64> {
         .ok()
 }
 
-/// A dense tensor that starts on a cache line, as the buffers of a session do.
+/// A tensor that lies as those of a session do: it starts on a cache line, with gaps between pixels that would share cache sets.
 pub struct Buffer {
     shape: Nhwc,
     data: Vec<f32>,
@@ -331,7 +333,9 @@ impl Buffer {
 
     /// Zeros, in memory that has been touched.
     pub fn zeros(shape: Nhwc) -> Self {
-        let len = shape.n * shape.h * shape.w * shape.c;
+        let len = Self::strides(shape)
+            .extent(shape)
+            .expect("a shape of a layer");
         let mut data = vec![1.0; len + Self::LINE / size_of::<f32>()];
         data.fill(0.0);
         Self {
@@ -347,14 +351,25 @@ impl Buffer {
             .min(Self::LINE / size_of::<f32>())
     }
 
+    fn strides(shape: Nhwc) -> Strides {
+        Strides::spread::<f32>(shape).expect("a shape of a layer")
+    }
+
     /// For kernels to read.
     pub fn view(&self) -> View<'_, f32> {
-        View::new(&self.data[self.start..], self.shape).expect("as long as its shape says")
+        View::with_strides(
+            &self.data[self.start..],
+            self.shape,
+            Self::strides(self.shape),
+        )
+        .expect("as long as its shape says")
     }
 
     /// For kernels to write.
     pub fn view_mut(&mut self) -> ViewMut<'_, f32> {
-        ViewMut::new(&mut self.data[self.start..], self.shape).expect("as long as its shape says")
+        let strides = Self::strides(self.shape);
+        ViewMut::with_strides(&mut self.data[self.start..], self.shape, strides)
+            .expect("as long as its shape says")
     }
 }
 
