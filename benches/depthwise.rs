@@ -5,7 +5,6 @@ use mobilenet::dwsep::{
     Activation, Depthwise, DwKernel, F32, Filter, PackedDepthwise, Padding, Serial,
 };
 
-mod peak;
 mod shapes;
 mod suite;
 

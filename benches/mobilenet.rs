@@ -6,7 +6,6 @@ use std::cell::RefCell;
 use anyhow::Result;
 use mobilenet::Engine;
 
-mod peak;
 mod shapes;
 mod suite;
 

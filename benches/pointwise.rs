@@ -7,7 +7,6 @@ use mobilenet::dwsep::{
     Serial,
 };
 
-mod peak;
 mod shapes;
 mod suite;
 

@@ -7,7 +7,6 @@ use mobilenet::dwsep::{
     Separable, Serial, Stride,
 };
 
-mod peak;
 mod shapes;
 mod suite;
 

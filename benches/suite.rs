@@ -16,11 +16,10 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput};
+use mobilenet::dwsep::peak;
 use mobilenet::dwsep::{
     DwKernel, F32, Isa, KernelSet, Nhwc, PwKernel, Scheme, Strides, View, ViewMut,
 };
-
-use crate::peak;
 
 /// How long the peak is looked for, before and again after each layer.
 const PEAK_TIME: Duration = Duration::from_millis(50);
@@ -167,7 +166,10 @@ impl Group<'_> {
         case: Case,
         setup: impl FnOnce() -> R,
     ) -> Option<&Measured> {
-        let peak = || peak::flops(case.isa, case.threads, PEAK_TIME);
+        let peak = || {
+            peak::flops(case.isa, case.threads, PEAK_TIME)
+                .expect("the peak of kernels that can run")
+        };
         let (mut setup, mut state) = (Some(setup), None);
         let mut seconds = Vec::new();
         self.group.throughput(Throughput::Elements(case.macs));
@@ -205,7 +207,10 @@ fn print(title: &str, rows: &[Measured], read: &mut Option<[f64; 2]>) {
         return;
     }
     let read = read.get_or_insert_with(|| {
-        READ_SIZES.map(|size| peak::read_bytes_per_second(size, Duration::from_millis(100)))
+        READ_SIZES.map(|size| {
+            peak::read_bytes_per_second(size, 1, Duration::from_millis(100))
+                .expect("memory to read")
+        })
     });
     print!("{}", table(title, rows, *read));
 }
@@ -264,7 +269,7 @@ fn table(title: &str, rows: &[Measured], read: [f64; 2]) -> String {
             median,
             peak,
         } = row;
-        let flops = peak::FLOPS_PER_MAC * case.macs as f64 / min;
+        let flops = 2.0 * case.macs as f64 / min;
         let of = first.filter(|first| first.case.label == case.label);
         let ratio = of.map_or_else(String::new, |first| format!("{:.2}", min / first.min));
         line(format!(
@@ -289,7 +294,7 @@ fn table(title: &str, rows: &[Measured], read: [f64; 2]) -> String {
     let Case { isa, threads, .. } = best.case;
     line(format!(
         "share: of the {} peak measured around each row, highest {:.1} GFLOP/s ({isa}, {threads} thread{})",
-        peak::arithmetic(isa),
+        if isa.fuses() { "FMA" } else { "multiply + add" },
         best.peak / 1e9,
         if threads == 1 { "" } else { "s" },
     ));

@@ -13,11 +13,28 @@ pub trait Layer: fmt::Debug + Send + Sync {
     /// What it computes, in a few words: "depthwise 3x3, stride 2, 64 channels; pointwise to 128".
     fn description(&self) -> String;
 
+    /// The names of the kernels that run it, in the order in which they run. None for what is not in the kernels' tables.
+    fn kernels(&self) -> Vec<&'static str>;
+
+    /// Weights and biases, in elements.
+    fn weights(&self) -> usize;
+
+    /// Multiply-adds for an output of this shape. Taps in the padding count, as they do wherever such numbers are published.
+    fn macs(&self, output: Nhwc) -> u64;
+
     /// Prepares the layer for inputs of one shape. The plan shares the weights and does not borrow.
     ///
     /// # Errors
     /// Where the layer cannot take the shape: other channels, a zero in it, sizes that overflow.
     fn plan(&self, input: Nhwc) -> dwsep::Result<Box<dyn PlannedLayer>>;
+}
+
+/// Multiply-adds of a convolution, each of whose outputs is a sum of so many products.
+pub(crate) fn convolution_macs(output: Nhwc, products: usize) -> u64 {
+    let Nhwc { n, h, w, c } = output;
+    [n, h, w, c, products]
+        .into_iter()
+        .fold(1, |x: u64, factor| x.saturating_mul(factor as u64))
 }
 
 /// A layer for inputs of one shape. Running it allocates nothing.

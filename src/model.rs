@@ -64,6 +64,21 @@ impl NamedLayer {
     pub fn description(&self) -> String {
         self.layer.description()
     }
+
+    /// The names of the kernels that run it, in the order in which they run.
+    pub fn kernels(&self) -> Vec<&'static str> {
+        self.layer.kernels()
+    }
+
+    /// Weights and biases, in elements.
+    pub fn weights(&self) -> usize {
+        self.layer.weights()
+    }
+
+    /// Multiply-adds for an output of this shape, taps in the padding included.
+    pub fn macs(&self, output: Nhwc) -> u64 {
+        self.layer.macs(output)
+    }
 }
 
 impl Model {

@@ -2,30 +2,56 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use tempfile::NamedTempFile;
 
 /// Writes the file `path` through `write`: to a temporary file in the same folder, which takes the name `path` when all of
 /// it is on its way to the disk. On any error `path` is as it was before.
 ///
 /// A symbolic link is followed. What is not a regular file (a pipe, `/dev/null`) cannot be replaced and is written directly.
 pub fn write(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
-    let inner = || {
-        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        if fs::metadata(&target).is_ok_and(|found| !found.is_file()) {
-            return write(&mut File::options().write(true).open(&target)?);
+    let inner = || match open(path)? {
+        Target::Direct(mut file) => write(&mut file),
+        Target::Replaced(mut temporary, target) => {
+            write(temporary.as_file_mut())?;
+            temporary.persist(&target)?;
+            Ok(())
         }
-        let folder = match target.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let mut temporary = builder().tempfile_in(folder)?;
-        write(temporary.as_file_mut())?;
-        temporary.persist(&target)?;
-        Ok(())
     };
-    inner().with_context(|| format!("{}: cannot be written", path.display()))
+    inner().with_context(|| cannot_be_written(path))
+}
+
+/// Whether `path` can be written, as far as that can be told without writing: for those who have a long time to go until they
+/// write.
+pub fn check(path: &Path) -> Result<()> {
+    open(path)
+        .map(drop)
+        .with_context(|| cannot_be_written(path))
+}
+
+enum Target {
+    /// Something that cannot be replaced.
+    Direct(File),
+    /// A temporary file, and where it is to go.
+    Replaced(NamedTempFile, PathBuf),
+}
+
+fn open(path: &Path) -> io::Result<Target> {
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if fs::metadata(&target).is_ok_and(|found| !found.is_file()) {
+        return Ok(Target::Direct(File::options().write(true).open(&target)?));
+    }
+    let folder = match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    Ok(Target::Replaced(builder().tempfile_in(folder)?, target))
+}
+
+fn cannot_be_written(path: &Path) -> String {
+    format!("{}: cannot be written", path.display())
 }
 
 /// Temporary files are private unless told otherwise; an output should have the permissions of any new file.
@@ -75,6 +101,20 @@ mod tests {
     fn missing_folders_are_named() {
         let error = write(Path::new("no/such/folder/y.npy"), |_| Ok(())).unwrap_err();
         assert!(format!("{error:#}").starts_with("no/such/folder/y.npy: cannot be written: "));
+        let before = check(Path::new("no/such/folder/y.npy")).unwrap_err();
+        assert!(format!("{before:#}").starts_with("no/such/folder/y.npy: cannot be written: "));
+    }
+
+    #[test]
+    fn a_check_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let (old, new) = (dir.path().join("old"), dir.path().join("new"));
+        fs::write(&old, "old").unwrap();
+        check(&old).unwrap();
+        check(&new).unwrap();
+        assert!(check(dir.path()).is_err());
+        assert_eq!(fs::read_to_string(&old).unwrap(), "old");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[cfg(unix)]

@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use mobilenet::dwsep::{Activation, Nhwc, View};
-use mobilenet::models::mobilenet_v1::V1Config;
+use mobilenet::dwsep::{Activation, F32, Nhwc, View};
+use mobilenet::models::mobilenet_v1::{self, V1Config};
 use mobilenet::weights::{Safetensors, Seeded, Weights};
 use mobilenet::{Engine, Model, Tensor};
 
@@ -250,6 +250,50 @@ fn layers_have_the_names_of_the_checkpoint_and_say_what_they_do() {
     );
     assert_eq!(layer(14), ("pool", "global average pool"));
     assert_eq!(layer(15), ("logits", "dense, 256 to 10 channels"));
+}
+
+/// What layers say of themselves, against the summary, which is computed from the network's table and not from packed weights.
+#[test]
+fn layers_know_their_kernels_and_what_they_cost() {
+    let engine = Engine::new(1, None).unwrap();
+    let config = V1Config {
+        alpha: 0.25,
+        classes: 10,
+        ..V1Config::default()
+    };
+    let weights = Seeded::new(1, &config).unwrap();
+    let model = Model::mobilenet_v1(&config, &weights, engine.kernels()).unwrap();
+    let summary = mobilenet_v1::summary(&config, 33, 47).unwrap();
+    let (dw, pw) = (
+        engine.kernels().depthwise::<F32>().name(),
+        engine.kernels().pointwise::<F32>().name(),
+    );
+    for (layer, expected) in model.layers().iter().zip(&summary) {
+        let batch = Nhwc {
+            n: 2,
+            ..expected.output
+        };
+        assert_eq!(
+            layer.macs(expected.output),
+            expected.macs,
+            "{}",
+            layer.name()
+        );
+        assert_eq!(layer.macs(batch), 2 * expected.macs, "{}", layer.name());
+        let kernels: &[&str] = match layer.name() {
+            "pool" => &[],
+            "conv_stem" | "logits" => &[pw],
+            _ => &[dw, pw],
+        };
+        assert_eq!(layer.kernels(), kernels, "{}", layer.name());
+    }
+    // The summary counts three parameters of batch norm a channel, of which folding leaves one.
+    let layers = model.layers().iter().map(|layer| layer.weights() as u64);
+    let params: u64 = summary.iter().map(|layer| layer.params).sum();
+    let blocks = config.blocks().unwrap();
+    let channels: usize = blocks.iter().map(|block| block.c_in + block.c_out).sum();
+    let normalised = (config.stem_channels().unwrap() + channels) as u64;
+    assert_eq!(layers.sum::<u64>(), params - 2 * normalised);
 }
 
 /// The same input again gives the same output: nothing of a run is left in the buffers that the next one reads.

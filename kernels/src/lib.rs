@@ -71,7 +71,7 @@
 //!
 //! | feature | what it brings |
 //! |---|---|
-//! | `std` (default) | `DWSEP_ISA` |
+//! | `std` (default) | `DWSEP_ISA`; the module `peak`, which measures what this machine can do |
 //! | `rayon` | the executor `Rayon` |
 //! | `portable` | the tier on the crate `wide` (SSE2, wasm simd128) |
 //! | `testing` | every kernel with problems to feed it, guarded buffers and derived error bounds; for tests, benches and fuzzing |
@@ -93,6 +93,8 @@ mod geometry;
 mod kernel;
 mod memory;
 mod pack;
+#[cfg(feature = "std")]
+pub mod peak;
 mod pointwise;
 mod registry;
 mod scheme;

@@ -3,6 +3,8 @@
 
 use crate::arch::generic;
 use crate::kernel::args::{DwKernel, PwKernel};
+#[cfg(feature = "std")]
+use crate::kernel::peak::PeakKernel;
 use crate::scheme::F32;
 
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
@@ -34,4 +36,16 @@ pub(crate) static DW_F32: &[DwKernel<F32>] = &[
     generic::DW_SCALAR,
     #[cfg(feature = "testing")]
     generic::DW_ODD,
+];
+
+/// The arithmetic alone, one row an ISA.
+#[cfg(feature = "std")]
+pub(crate) static PEAK_F32: &[PeakKernel] = &[
+    #[cfg(target_arch = "x86_64")]
+    avx2_fma_f32::PEAK,
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    neon_f32::PEAK,
+    #[cfg(feature = "portable")]
+    generic::PEAK_PORTABLE,
+    generic::PEAK_SCALAR,
 ];

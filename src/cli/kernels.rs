@@ -7,7 +7,7 @@ use clap::Args;
 use dwsep::{F32, KernelInfo, KernelSet};
 use serde::Serialize;
 
-use super::{EngineArgs, Outcome, table, to_stdout, write_json};
+use super::{IsaArgs, Outcome, table, to_stdout, write_json};
 
 /// List the kernels and check each against the reference
 ///
@@ -45,7 +45,7 @@ enum SelfCheck {
 
 impl Kernels {
     pub fn run(&self) -> Result<Outcome> {
-        let chosen = EngineArgs::kernels(None)?;
+        let chosen = IsaArgs::default().kernels()?;
         let rows: Vec<_> = dwsep::kernels()
             .map(|kernel| Row::new(&kernel, &chosen))
             .collect();

@@ -3,6 +3,7 @@
 //! Results go to stdout and nothing else does. An error is one line on stderr that says where, what was found and what was
 //! expected; the exit code is then 1, and 2 where the command line itself was wrong.
 
+mod bench;
 mod classify;
 mod kernels;
 mod run;
@@ -38,6 +39,7 @@ enum Command {
     Run(run::Run),
     Summary(summary::Summary),
     Kernels(kernels::Kernels),
+    Bench(bench::Bench),
 }
 
 /// Runs the program on the process's arguments.
@@ -47,6 +49,7 @@ pub fn main() -> ExitCode {
         Command::Run(command) => command.run(),
         Command::Summary(command) => command.run(),
         Command::Kernels(command) => command.run(),
+        Command::Bench(command) => command.run(),
     };
     match result {
         Ok(Outcome::Whole) => ExitCode::SUCCESS,
@@ -75,25 +78,34 @@ struct EngineArgs {
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     threads: Option<usize>,
 
-    /// Best instruction set to use: scalar, portable, avx2_fma or neon [default: the best that this CPU has]
-    #[arg(long, value_name = "NAME")]
-    isa: Option<String>,
+    #[command(flatten)]
+    isa: IsaArgs,
 }
 
 impl EngineArgs {
     fn engine(&self) -> Result<Engine> {
         let at_hand = || available_parallelism().map_or(1, |n| n.get().min(8));
-        let kernels = Self::kernels(self.isa.as_deref())?;
+        let kernels = self.isa.kernels()?;
         Ok(Engine::new(
             self.threads.unwrap_or_else(at_hand),
             Some(kernels.isa()),
         )?)
     }
+}
 
-    /// The kernels up to the instruction set called `isa`; an error says whether it or DWSEP_ISA is at fault.
-    fn kernels(isa: Option<&str>) -> Result<KernelSet> {
+/// Which kernels compute.
+#[derive(Args, Default)]
+struct IsaArgs {
+    /// Best instruction set to use: scalar, portable, avx2_fma or neon [default: the best that this CPU has]
+    #[arg(long, value_name = "NAME")]
+    isa: Option<String>,
+}
+
+impl IsaArgs {
+    /// The kernels up to the instruction set; an error says whether it or DWSEP_ISA is at fault.
+    fn kernels(&self) -> Result<KernelSet> {
         let native = KernelSet::native().context("DWSEP_ISA")?;
-        match isa {
+        match &self.isa {
             None => Ok(native),
             Some(name) => name.parse().and_then(KernelSet::up_to).context("--isa"),
         }

@@ -2,7 +2,7 @@
 
 use dwsep::{Activation, F32, Filter, KernelSet, Nhwc, PackedPointwise, Pointwise};
 
-use crate::layer::{Layer, PlannedLayer};
+use crate::layer::{Layer, PlannedLayer, convolution_macs};
 
 /// Every output is a weighted sum of all inputs, `[N, 1, 1, c_in]` to `[N, 1, 1, c_out]`: a pointwise convolution of one pixel.
 #[derive(Clone, Debug)]
@@ -32,6 +32,19 @@ impl Layer for Dense {
     fn description(&self) -> String {
         let (c_in, c_out) = self.packed.channels();
         format!("dense, {c_in} to {c_out} channels")
+    }
+
+    fn kernels(&self) -> Vec<&'static str> {
+        vec![self.packed.kernel().name()]
+    }
+
+    fn weights(&self) -> usize {
+        let (c_in, c_out) = self.packed.channels();
+        (c_in + 1) * c_out
+    }
+
+    fn macs(&self, output: Nhwc) -> u64 {
+        convolution_macs(output, self.packed.channels().0)
     }
 
     fn plan(&self, input: Nhwc) -> dwsep::Result<Box<dyn PlannedLayer>> {

@@ -18,6 +18,18 @@ impl Layer for GlobalAveragePool {
         "global average pool".to_owned()
     }
 
+    fn kernels(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    fn weights(&self) -> usize {
+        0
+    }
+
+    fn macs(&self, _output: Nhwc) -> u64 {
+        0
+    }
+
     fn plan(&self, input: Nhwc) -> dwsep::Result<Box<dyn PlannedLayer>> {
         input.len("input")?;
         Ok(Box::new(Plan {

@@ -4,7 +4,7 @@ use dwsep::{
     Activation, F32, Filter, KernelSet, Nhwc, PackedDepthwise, PackedPointwise, Padding, Stride,
 };
 
-use crate::layer::{Layer, PlannedLayer};
+use crate::layer::{Layer, PlannedLayer, convolution_macs};
 
 /// A depthwise 3x3 and a pointwise convolution, both with the same activation, `[N, H, W, c_in]` to
 /// `[N, ceil(H / stride), ceil(W / stride), c_out]`, padded by TensorFlow's rule.
@@ -46,6 +46,24 @@ impl Layer for Separable {
         let (c_in, c_out) = self.pointwise.channels();
         let stride = self.stride.get();
         format!("depthwise 3x3, stride {stride}, {c_in} channels; pointwise to {c_out}")
+    }
+
+    fn kernels(&self) -> Vec<&'static str> {
+        vec![
+            self.depthwise.kernel().name(),
+            self.pointwise.kernel().name(),
+        ]
+    }
+
+    fn weights(&self) -> usize {
+        let (c_in, c_out) = self.pointwise.channels();
+        (9 + 1) * c_in + (c_in + 1) * c_out
+    }
+
+    fn macs(&self, output: Nhwc) -> u64 {
+        let c_in = self.depthwise.channels();
+        let between = Nhwc { c: c_in, ..output };
+        convolution_macs(between, 9).saturating_add(convolution_macs(output, c_in))
     }
 
     fn plan(&self, input: Nhwc) -> dwsep::Result<Box<dyn PlannedLayer>> {

@@ -2,7 +2,7 @@
 
 use dwsep::{Activation, Conv3x3, F32, Filter, KernelSet, Nhwc, PackedConv3x3, Padding, Stride};
 
-use crate::layer::{Layer, PlannedLayer};
+use crate::layer::{Layer, PlannedLayer, convolution_macs};
 
 /// A dense 3x3 convolution, `[N, H, W, c_in]` to `[N, ceil(H / stride), ceil(W / stride), c_out]`, padded by TensorFlow's rule.
 #[derive(Clone, Debug)]
@@ -41,6 +41,19 @@ impl Layer for Stem {
             "convolution 3x3, stride {}, {c_in} to {c_out} channels",
             self.stride.get()
         )
+    }
+
+    fn kernels(&self) -> Vec<&'static str> {
+        vec![self.packed.kernel().name()]
+    }
+
+    fn weights(&self) -> usize {
+        let (c_in, c_out) = self.packed.channels();
+        (9 * c_in + 1) * c_out
+    }
+
+    fn macs(&self, output: Nhwc) -> u64 {
+        convolution_macs(output, 9 * self.packed.channels().0)
     }
 
     fn plan(&self, input: Nhwc) -> dwsep::Result<Box<dyn PlannedLayer>> {

@@ -2,6 +2,7 @@
 //!
 //! Most tests run a tiny network with weights from a seed; the embedded one is run once, on two photographs.
 
+mod bench;
 mod classify;
 mod kernels;
 mod run;
@@ -210,6 +211,7 @@ fn help_and_version_are_there() {
         "run --help",
         "summary --help",
         "kernels --help",
+        "bench --help",
     ] {
         assert!(
             stdout(&run_line(arguments)).contains("Usage: mobilenet"),

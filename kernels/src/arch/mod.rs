@@ -63,3 +63,28 @@ macro_rules! dw_f32 {
     };
 }
 pub(crate) use dw_f32;
+
+/// As `pw_f32`, for the peak of an ISA: how many chains of its vectors.
+#[cfg(feature = "std")]
+macro_rules! peak_f32 {
+    ($row:ident, $isa:ident, $features:ident, $v:ty, $chains:expr) => {
+        pub(crate) const $row: crate::kernel::peak::PeakKernel = {
+            const ISA: crate::isa::Isa = crate::isa::Isa::$isa;
+            $features! {
+                /// # Safety
+                /// As `PeakKernel::run`.
+                unsafe fn run(steps: usize) {
+                    // SAFETY: the features are this function's.
+                    unsafe { crate::kernel::peak::run::<$v, { $chains }, { ISA.fuses() }>(steps) }
+                }
+            }
+            crate::kernel::peak::PeakKernel {
+                isa: ISA,
+                flops: 2 * $chains * <$v as crate::simd::Vf32>::LANES,
+                run,
+            }
+        };
+    };
+}
+#[cfg(feature = "std")]
+pub(crate) use peak_f32;

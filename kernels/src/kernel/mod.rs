@@ -3,6 +3,8 @@
 pub(crate) mod args;
 pub(crate) mod depthwise_f32;
 pub(crate) mod parts;
+#[cfg(feature = "std")]
+pub(crate) mod peak;
 pub(crate) mod pointwise_f32;
 pub(crate) mod raw;
 pub(crate) mod team;

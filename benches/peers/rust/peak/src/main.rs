@@ -9,11 +9,7 @@ use std::io::{self, BufRead, Write};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use mobilenet::dwsep::KernelSet;
-
-// The same probes as in the project's own benchmarks.
-#[path = "../../../../peak.rs"]
-mod peak;
+use mobilenet::dwsep::{KernelSet, peak};
 
 fn main() -> Result<()> {
     let isa = KernelSet::native()?.isa();
@@ -21,12 +17,13 @@ fn main() -> Result<()> {
         let line = line?;
         let answer = match &line.split('\t').collect::<Vec<_>>()[..] {
             ["fma", threads, time] => {
-                peak::flops(isa, threads.parse()?, Duration::from_millis(time.parse()?))
+                peak::flops(isa, threads.parse()?, Duration::from_millis(time.parse()?))?
             }
             ["read", mebibytes, time] => peak::read_bytes_per_second(
                 mebibytes.parse::<usize>()? << 20,
+                1,
                 Duration::from_millis(time.parse()?),
-            ),
+            )?,
             ["quit"] => break,
             _ => bail!("no such command: {line}"),
         };
