@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+mod buffer;
 mod engine;
 mod error;
 mod fold;
@@ -23,6 +24,7 @@ pub mod weights;
 
 pub use dwsep;
 
+pub use buffer::Buffer;
 pub use engine::Engine;
 pub use error::{Error, Result};
 pub use fold::BatchNorm;

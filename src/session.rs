@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use dwsep::{AlignedBytes, Executor, Nhwc, Strides, View, ViewMut, with_team};
 
+use crate::buffer::{Buffer, memory};
 use crate::layer::PlannedLayer;
 use crate::{Engine, Error, Result};
 
@@ -50,7 +51,10 @@ impl Session {
             *buffer = Strides::spread::<f32>(shape)?.extent(shape)?.max(*buffer);
             workspace = step.plan.workspace_len(threads).max(workspace);
         }
-        let buffers = [Buffer::new(elements[0])?, Buffer::new(elements[1])?];
+        let buffers = [
+            Buffer::zeros("activations", elements[0])?,
+            Buffer::zeros("activations", elements[1])?,
+        ];
         let workspace = memory("workspace", workspace)?;
         Ok(Self {
             input,
@@ -75,7 +79,11 @@ impl Session {
 
     /// Bytes of memory that it holds, without the weights.
     pub fn memory(&self) -> usize {
-        self.buffers.iter().map(|b| b.0.len()).sum::<usize>() + self.workspace.len()
+        self.buffers
+            .iter()
+            .map(|b| size_of_val(&b[..]))
+            .sum::<usize>()
+            + self.workspace.len()
     }
 
     /// The logits of `input`, `[N, classes]`.
@@ -125,11 +133,11 @@ impl Session {
             let input = if i == 0 {
                 input
             } else {
-                View::with_strides(source.get(), shape, strides)?
+                View::with_strides(source, shape, strides)?
             };
             shape = plan.output_shape();
             strides = Strides::spread::<f32>(shape)?;
-            let output = ViewMut::with_strides(target.get_mut(), shape, strides)?;
+            let output = ViewMut::with_strides(target, shape, strides)?;
             let start = Instant::now();
             plan.run(team, input, output, &mut self.workspace)
                 .map_err(|cause| Error::Layer {
@@ -140,33 +148,10 @@ impl Session {
             hook(LayerOutput {
                 name,
                 elapsed,
-                output: View::with_strides(target.get(), shape, strides)?,
+                output: View::with_strides(target, shape, strides)?,
             });
             (target, source) = (source, target);
         }
-        Ok(&source.get()[..shape.len("output")?])
+        Ok(&source[..shape.len("output")?])
     }
-}
-
-/// Activations, on cache lines.
-#[derive(Debug)]
-struct Buffer(AlignedBytes);
-
-impl Buffer {
-    fn new(len: usize) -> Result<Self> {
-        let bytes = len.saturating_mul(size_of::<f32>());
-        Ok(Self(memory("activations", bytes)?))
-    }
-
-    fn get(&self) -> &[f32] {
-        bytemuck::cast_slice(&self.0)
-    }
-
-    fn get_mut(&mut self) -> &mut [f32] {
-        bytemuck::cast_slice_mut(&mut self.0)
-    }
-}
-
-fn memory(operand: &'static str, bytes: usize) -> Result<AlignedBytes> {
-    AlignedBytes::zeroed(bytes).map_err(|_| Error::OutOfMemory { operand, bytes })
 }

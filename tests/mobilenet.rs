@@ -112,7 +112,7 @@ impl Golden {
                 let largest = recorded.iter().fold(0.0_f32, |max, x| max.max(x.abs()));
                 let difference = sample
                     .iter()
-                    .zip(&recorded)
+                    .zip(&recorded[..])
                     // Not `max`, which would lose a NaN.
                     .map(|(x, y)| (x - y).abs())
                     .fold(0.0, |max, d| if d <= max { max } else { d });

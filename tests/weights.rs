@@ -165,10 +165,10 @@ fn half_precision_is_converted() {
     let data: Vec<u8> = halves.iter().flat_map(|x| x.to_le_bytes()).collect();
     let file = Safetensors::from_bytes("x", join(header, &data)).unwrap();
     assert_eq!(
-        file.values("h").unwrap(),
+        file.values("h").unwrap()[..],
         [1.0, -2.0, 65504.0, 2.0_f32.powi(-24), f32::INFINITY]
     );
-    assert_eq!(file.values("b").unwrap(), [1.0, -3.140625]);
+    assert_eq!(file.values("b").unwrap()[..], [1.0, -3.140625]);
     assert_eq!(file.shape("b").unwrap(), [1, 2]);
 
     let model = File::v1().with_bf16("classifier.weight").model().unwrap();

@@ -12,7 +12,7 @@ use crate::fold::BatchNorm;
 use crate::layers::{Dense, GlobalAveragePool, Separable, Stem};
 use crate::model::NamedLayer;
 use crate::weights::{Weights, transpose};
-use crate::{Error, Result};
+use crate::{Buffer, Error, Result};
 
 /// Channels of the image.
 const IMAGE: usize = 3;
@@ -254,15 +254,15 @@ fn convolution(
     weights: &dyn Weights,
     prefix: &str,
     shape: [usize; 4],
-) -> Result<(Vec<f32>, Vec<f32>)> {
+) -> Result<(Buffer, Vec<f32>)> {
     let mut filters = weights.tensor(&format!("{prefix}.convolution.weight"), &shape)?;
     let parameter = |name| weights.tensor(&format!("{prefix}.normalization.{name}"), &shape[..1]);
     let [gamma, beta, mean, variance] = NORMALIZATION.map(parameter);
     let norm = BatchNorm {
-        gamma: gamma?,
-        beta: beta?,
-        mean: mean?,
-        variance: variance?,
+        gamma: gamma?.to_vec(),
+        beta: beta?.to_vec(),
+        mean: mean?.to_vec(),
+        variance: variance?.to_vec(),
         epsilon: EPSILON,
     };
     let bias = norm.fold(&mut filters);

@@ -11,7 +11,7 @@ pub(crate) use self::layout::transpose;
 pub use self::safetensors::Safetensors;
 pub use self::seeded::Seeded;
 
-use crate::{Error, Result};
+use crate::{Buffer, Error, Result};
 
 /// Named f32 tensors.
 pub trait Weights {
@@ -34,13 +34,13 @@ pub trait Weights {
     ///
     /// # Errors
     /// [`Error::MissingTensor`], [`Error::TensorType`], [`Error::OutOfMemory`]
-    fn values(&self, name: &str) -> Result<Vec<f32>>;
+    fn values(&self, name: &str) -> Result<Buffer>;
 
     /// The elements of the tensor `name`, which has to have the shape `expected`.
     ///
     /// # Errors
     /// As [`Weights::values`], and [`Error::TensorShape`].
-    fn tensor(&self, name: &str, expected: &[usize]) -> Result<Vec<f32>> {
+    fn tensor(&self, name: &str, expected: &[usize]) -> Result<Buffer> {
         let found = self.shape(name)?;
         if found != expected {
             return Err(Error::TensorShape {

@@ -17,8 +17,7 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use safetensors::{Dtype, SafeTensors};
 
 use super::{Weights, missing};
-use crate::tensor::zeroed;
-use crate::{Error, Result};
+use crate::{Buffer, Error, Result};
 
 /// Bytes in front of the header, which hold its length.
 const PREFIX: usize = size_of::<u64>();
@@ -145,7 +144,7 @@ impl Weights for Safetensors<'_> {
         Ok(&self.info(name)?.shape)
     }
 
-    fn values(&self, name: &str) -> Result<Vec<f32>> {
+    fn values(&self, name: &str) -> Result<Buffer> {
         let info = self.info(name)?;
         // In range: `parse` has compared all offsets with the length of the file.
         let (start, end) = info.data_offsets;
@@ -168,10 +167,10 @@ fn decode<const SIZE: usize, T: Copy + Default>(
     bytes: &[u8],
     from_bytes: fn([u8; SIZE]) -> T,
     convert: fn(&[T], &mut [f32]),
-) -> Result<Vec<f32>> {
+) -> Result<Buffer> {
     const BLOCK: usize = 512;
     let (elements, _) = bytes.as_chunks::<SIZE>();
-    let mut values = zeroed("weights", elements.len())?;
+    let mut values = Buffer::zeros("weights", elements.len())?;
     let mut block = [T::default(); BLOCK];
     for (source, target) in elements.chunks(BLOCK).zip(values.chunks_mut(BLOCK)) {
         for (x, &bytes) in block.iter_mut().zip(source) {

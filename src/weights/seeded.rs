@@ -29,8 +29,7 @@ use dwsep::Nhwc;
 
 use super::{Weights, missing};
 use crate::models::mobilenet_v1::{V1Config, tensor_shapes};
-use crate::tensor::zeroed;
-use crate::{Error, Result, Tensor};
+use crate::{Buffer, Error, Result, Tensor};
 
 /// 2^64 divided by the golden ratio: the increment of SplitMix64.
 const G: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -82,7 +81,7 @@ impl Weights for Seeded {
         Ok(self.shapes.get(name).ok_or_else(|| missing(self, name))?)
     }
 
-    fn values(&self, name: &str) -> Result<Vec<f32>> {
+    fn values(&self, name: &str) -> Result<Buffer> {
         let shape = self.shape(name)?;
         let product = |sizes: &[usize]| {
             let overflow = Error::OutOfMemory {
@@ -94,7 +93,7 @@ impl Weights for Seeded {
                 .try_fold(1, |x: usize, &size| x.checked_mul(size))
                 .ok_or(overflow)
         };
-        let mut values = zeroed("weights", product(shape)?)?;
+        let mut values = Buffer::zeros("weights", product(shape)?)?;
         fill(
             name,
             self.seed,
@@ -154,7 +153,8 @@ mod tests {
                 classes,
                 ..V1Config::default()
             };
-            Seeded::new(seed, &config).unwrap().values(name).unwrap()
+            let values = Seeded::new(seed, &config).unwrap().values(name).unwrap();
+            values.to_vec()
         };
         let input = Seeded::input(1, Nhwc::new(1, 33, 47, 3)).unwrap();
         for (values, expected) in [
