@@ -1,11 +1,14 @@
 //! What networks run on: a choice of kernels, and threads.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use dwsep::{Executor, Isa, KernelSet, Serial};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::{Error, Result};
 
-/// Kernels and threads. Make one and share it: it owns its threads, which end with it.
+/// Kernels and threads. Make one and share it: it owns its threads, which end with it. They help one
+/// inference at a time; another one at the same time runs on its caller's thread.
 #[derive(Debug)]
 pub struct Engine {
     kernels: KernelSet,
@@ -15,8 +18,11 @@ pub struct Engine {
 #[derive(Debug)]
 enum Threads {
     Caller,
-    /// The caller's, and these.
-    Pool(ThreadPool),
+    /// The caller's, and these. They help one caller at a time; another works alone, and so does a call from within a call.
+    Pool {
+        pool: ThreadPool,
+        busy: AtomicBool,
+    },
 }
 
 impl Engine {
@@ -32,13 +38,14 @@ impl Engine {
         let threads = match threads {
             1 => Threads::Caller,
             found if found == 0 || found > most => return Err(Error::Threads { found, most }),
-            _ => Threads::Pool(
-                ThreadPoolBuilder::new()
+            _ => Threads::Pool {
+                pool: ThreadPoolBuilder::new()
                     .num_threads(threads - 1)
                     .thread_name(|index| format!("mobilenet-{}", index + 1))
                     .build()
                     .map_err(|cause| Error::ThreadPool { threads, cause })?,
-            ),
+                busy: AtomicBool::new(false),
+            },
         };
         Ok(Self { kernels, threads })
     }
@@ -63,7 +70,7 @@ impl Executor for Threads {
     fn threads(&self) -> usize {
         match self {
             Threads::Caller => Serial.threads(),
-            Threads::Pool(pool) => pool.current_num_threads() + 1,
+            Threads::Pool { pool, .. } => pool.current_num_threads() + 1,
         }
     }
 
@@ -76,8 +83,23 @@ impl Executor for Threads {
     fn alongside(&self, help: &(dyn Fn() + Sync), lead: &mut dyn FnMut()) -> bool {
         match self {
             Threads::Caller => false,
-            Threads::Pool(pool) => dwsep::Rayon(pool).alongside(help, lead),
+            Threads::Pool { pool, busy } => {
+                if busy.swap(true, Ordering::Acquire) {
+                    return false;
+                }
+                let _free = Free(busy);
+                dwsep::Rayon(pool).alongside(help, lead)
+            }
         }
+    }
+}
+
+/// Lets the next caller have the threads, after a panic too.
+struct Free<'a>(&'a AtomicBool);
+
+impl Drop for Free<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }
 

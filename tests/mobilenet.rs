@@ -321,6 +321,34 @@ fn a_session_can_be_run_again() {
     assert_eq!(session.run(&engine, a.view()).unwrap(), first);
 }
 
+/// The engine's threads are busy with the outer inference: the inner one must not wait for them.
+#[test]
+fn a_hook_may_run_another_session_on_the_same_engine() {
+    let config = V1Config {
+        alpha: 0.25,
+        classes: 10,
+        ..V1Config::default()
+    };
+    let weights = Seeded::new(1, &config).unwrap();
+    let engine = Engine::new(3, None).unwrap();
+    let model = Model::mobilenet_v1(&config, &weights, engine.kernels()).unwrap();
+    let input = Seeded::input(1, Nhwc::new(1, 40, 40, 3)).unwrap();
+    let session = || model.session(input.shape(), 3).unwrap();
+    let (mut outer, mut inner) = (session(), session());
+    let expected = outer.run(&engine, input.view()).unwrap().to_vec();
+    let mut runs = 0;
+    let found = outer
+        .run_with(&engine, input.view(), &mut |_| {
+            assert_eq!(inner.run(&engine, input.view()).unwrap(), expected);
+            runs += 1;
+        })
+        .unwrap();
+    assert_eq!(found, expected);
+    assert!(runs > 10);
+    // And the threads are there again.
+    assert_eq!(outer.run(&engine, input.view()).unwrap(), expected);
+}
+
 #[test]
 fn calls_that_do_not_fit_are_refused() {
     let engine = Engine::new(2, None).unwrap();

@@ -1,8 +1,9 @@
 //! The caller owns the threads. An [`Executor`] lends them to an op for the time of a call; engines that schedule by
 //! themselves use the ops' row ranges instead and need none.
 //!
-//! Nothing depends on an executor being right. Parts of the output are handed out by a counter (`kernel/parts.rs`), each once, so that an
-//! executor that calls too often, too rarely or from too many threads costs time and never changes a bit.
+//! Nothing depends on `broadcast` being right. Parts of the output are handed out by counters (`kernel/parts.rs`), each once, so that an
+//! executor that calls too often, too rarely or from too many threads costs time and never changes a bit. `alongside` must do what it
+//! says, or it may wait for ever; it cannot change a bit either.
 
 /// Lends threads to an op.
 pub trait Executor: Sync {
@@ -17,7 +18,7 @@ pub trait Executor: Sync {
     /// calls have returned. [`with_team`](crate::with_team) is made of it.
     ///
     /// `help` returns when `lead` has, so that they must run at the same time. An executor that cannot do that calls neither and
-    /// returns `false`.
+    /// returns `false`. It must not return, or panic, between starting `help` and `lead`: nobody would end `help`.
     fn alongside(&self, help: &(dyn Fn() + Sync), lead: &mut dyn FnMut()) -> bool {
         let _ = (help, lead);
         false
@@ -38,7 +39,7 @@ impl Executor for Serial {
     }
 }
 
-/// The threads of a rayon pool.
+/// The threads of a rayon pool. While they help a team ([`with_team`](crate::with_team)) they do nothing else.
 #[cfg(feature = "rayon")]
 #[derive(Clone, Copy, Debug)]
 pub struct Rayon<'p>(pub &'p rayon::ThreadPool);

@@ -39,8 +39,8 @@
 //! Tensors are `[N, H, W, C]` with contiguous channels; distances between images, rows and pixels are the caller's ([`View`],
 //! [`ViewMut`], [`Strides`]), in elements. Weights come as TensorFlow Lite stores them: `[c_out, c_in]`, `[c_out, 3, 3, c_in]`,
 //! depthwise `[3, 3, C]`. No byte outside of the caller's slices, and none between strided elements, is read or written: tails are
-//! masked or partial. Where pixels lie 2 or 4 KB apart (512 or 1024 channels of f32) the rows of a window compete for the same
-//! sets of an 8-way first-level cache: 16 elements between pixels make depthwise two to four times as fast.
+//! masked or partial. Where pixels lie a multiple of 1 KB apart (from 256 channels of f32 on) the rows of a window compete for the same
+//! sets of an 8-way first-level cache: [`Strides::spread`] makes depthwise up to four times as fast.
 //!
 //! # Numerics
 //!
@@ -59,7 +59,8 @@
 //! # Threads
 //!
 //! The caller owns them. An [`Executor`] lends them for the time of a call ([`Serial`], or `Rayon` behind the feature `rayon`);
-//! engines that schedule by themselves call `run_rows` with row ranges of their own. Work is split over output rows or over panels of
+//! [`with_team`] lends them for a sequence of ops, between which they wait by spinning; engines that schedule by themselves call `run_rows`
+//! with row ranges of their own. Work is split over output rows or over panels of
 //! output channels, never over `k`.
 //!
 //! # Dispatch
@@ -73,6 +74,7 @@
 //! |---|---|
 //! | `std` (default) | `DWSEP_ISA`; the module `peak`, which measures what this machine can do |
 //! | `rayon` | the executor `Rayon` |
+//! | `huge-pages` | large [`AlignedBytes`] come from the operating system, in huge pages where it has them |
 //! | `portable` | the tier on the crate `wide` (SSE2, wasm simd128) |
 //! | `testing` | every kernel with problems to feed it, guarded buffers and derived error bounds; for tests, benches and fuzzing |
 #![cfg_attr(not(feature = "std"), no_std)]

@@ -7,6 +7,7 @@ use dwsep::{
 };
 
 mod views;
+mod workspace;
 
 const MAX: usize = usize::MAX;
 

@@ -31,7 +31,7 @@ impl<S: Scheme> PackedConv3x3<S> {
     ///
     /// # Errors
     /// [`Error::IsaUnavailable`] for a kernel that this CPU cannot run, [`Error::ZeroDimension`], [`Error::Mismatch`] where
-    /// weights or bias have another length, [`Error::SizeOverflow`].
+    /// weights or bias have another length, [`Error::SizeOverflow`], [`Error::OutOfMemory`].
     pub fn pack(
         kernel: &'static PwKernel<S>,
         c_in: usize,

@@ -27,7 +27,7 @@ impl<S: Scheme> PackedDepthwise<S> {
     ///
     /// # Errors
     /// [`Error::IsaUnavailable`] for a kernel that this CPU cannot run, [`Error::ZeroDimension`], [`Error::Mismatch`] where
-    /// weights or bias have another length, [`Error::SizeOverflow`].
+    /// weights or bias have another length, [`Error::SizeOverflow`], [`Error::OutOfMemory`].
     pub fn pack(
         kernel: &'static DwKernel<S>,
         channels: usize,

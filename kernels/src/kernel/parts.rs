@@ -51,7 +51,8 @@ pub(crate) struct Part<'a, T> {
 ///
 /// Parts are handed out by counters, pieces of the scratch by another, each once: an executor that calls `work` too often, too
 /// rarely or from too many threads costs time and nothing else. Each worker has a stretch of neighbouring parts and helps others
-/// when it is done: so it finds in its cache what it has left there in the op before, and nobody waits for a slow one.
+/// when it is done, so that nobody waits for a slow one. The caller comes first as a rule, and meets in its cache what it has left there in
+/// the op before.
 pub(crate) fn for_each_part<T: Send>(
     executor: &dyn Executor,
     output: &ViewMut<'_, T>,
@@ -78,6 +79,10 @@ pub(crate) fn for_each_part<T: Send>(
     let queues = Queues::new(parts, workers);
     let next_worker = AtomicUsize::new(0);
     let work = || {
+        // Looked at first, so that the counter cannot be called around to zero again.
+        if next_worker.load(Ordering::Relaxed) >= workers {
+            return;
+        }
         let worker = next_worker.fetch_add(1, Ordering::Relaxed);
         if worker >= workers {
             return;
@@ -153,7 +158,8 @@ impl Queues {
 /// Part `i` of `n` nearly equal parts of `0..size`. The larger ones are spread, so that stretches of parts are nearly equal too.
 pub(crate) fn balanced(size: usize, n: usize, i: usize) -> Range<usize> {
     let (base, extra) = (size / n, size % n);
-    let start = |i: usize| i * base + i * extra / n;
+    // 128 bits: the product is at most the square of `n`.
+    let start = |i: usize| i * base + (i as u128 * extra as u128 / n as u128) as usize;
     start(i)..start(i + 1)
 }
 

@@ -72,7 +72,11 @@ pub(crate) unsafe fn run<V: Vf32, const MR: usize, const NV: usize>(p: &PwArgs<F
         }
         Order::PanelsOutside => {
             for panel in 0..panels {
-                let mut ahead = Ahead::of(p, panel + 1, nr, tiles.left);
+                let mut ahead = if panel + 1 < panels {
+                    Ahead::of(p, panel + 1, tiles.left)
+                } else {
+                    Ahead::nothing()
+                };
                 for (row, rows) in tiles.clone() {
                     // SAFETY: as above.
                     unsafe { tile_of::<V, MR, NV, true>(p, row, rows, panel, &mut ahead) }
@@ -138,12 +142,9 @@ impl Ahead {
         }
     }
 
-    /// Panel `panel`, where there is one, in the time of `tiles` tiles.
+    /// Panel `panel`, in the time of `tiles` tiles.
     #[inline(always)]
-    fn of(p: &PwArgs<F32>, panel: usize, nr: usize, tiles: usize) -> Self {
-        if panel * nr >= p.n {
-            return Self::nothing();
-        }
+    fn of(p: &PwArgs<F32>, panel: usize, tiles: usize) -> Self {
         let chunks = p.segments * p.pieces * p.k.div_ceil(CHUNK);
         let lines = p.b_panel / LINE;
         Self {
@@ -193,8 +194,8 @@ unsafe fn tile_of<V: Vf32, const MR: usize, const NV: usize, const AHEAD: bool>(
     const { assert!(MR <= 8, "add arms above") }
 }
 
-/// The first vector of panel `panel` for all rows. A tile of one vector has twice as many rows: fewer chains than two vectors of
-/// `MR` rows make would not hide the latency of an FMA.
+/// The first vector of panel `panel` for all rows. A tile of one vector has more rows, up to 12: one of `MR` chains
+/// would not hide the latency of an FMA.
 ///
 /// # Safety
 /// As [`run`]; panel `panel` is among those of `p`, and no column of it lies beyond its first vector.
@@ -247,7 +248,7 @@ unsafe fn tile<V: Vf32, const M: usize, const NV: usize, const PV: usize, const 
     panel: usize,
     ahead: &mut Ahead,
 ) {
-    // SAFETY: PwArgs 2 and 3: rows and panel are there, `k_first + (segments - 1) * k_segment + k` steps in the panel.
+    // SAFETY: PwArgs 2 and 3: rows and panel are there, `k_first + (segments - 1) * k_segment + pieces * k` steps in the panel.
     unsafe {
         let nr = PV * V::LANES;
         let packed = p.b.add(panel * p.b_panel).cast::<f32>();

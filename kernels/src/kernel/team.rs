@@ -2,7 +2,7 @@
 //! hundred nanoseconds instead of waking threads: a network is some thirty calls, and its smallest layers take microseconds.
 //!
 //! ```text
-//! state:  [ epoch: 32 bits | members at work: 31 bits | open: 1 bit ]
+//! state:  [ epoch: half of the bits | members at work | open: 1 bit ]
 //!
 //! leader   work := w;  state := epoch + 1, 0, open ... work() ...  open := 0;  wait until no member is at work
 //! member            sees open and a new epoch:  +1 member  ... work() ...  -1 member
@@ -11,14 +11,14 @@
 
 use core::cell::UnsafeCell;
 use core::hint;
-use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::executor::Executor;
 
-const OPEN: u64 = 1;
-const MEMBER: u64 = 2;
-const MEMBERS: u64 = (1 << 32) - 1 - OPEN;
-const EPOCH: u64 = 1 << 32;
+const OPEN: usize = 1;
+const MEMBER: usize = 2;
+const EPOCH: usize = 1 << (usize::BITS / 2);
+const MEMBERS: usize = EPOCH - 1 - OPEN;
 
 /// Turns of a waiting loop before a thread offers its core to others. About a hundred microseconds.
 const PATIENCE: u32 = 1 << 12;
@@ -26,6 +26,7 @@ const PATIENCE: u32 = 1 << 12;
 /// Calls `lead` with an executor whose calls are cheap; `executor`'s threads help until it returns.
 ///
 /// For a sequence of ops: the threads are woken once, and wait for the next op by spinning. Nothing waits for them to wake up.
+/// Ops in `lead` have to take the executor that it is given: `executor`'s threads are busy, and what waits for them waits for ever.
 /// Where there is one thread only, or an executor that cannot do it ([`Executor::alongside`]), `lead` gets `executor` itself.
 ///
 /// ```
@@ -56,13 +57,15 @@ pub fn with_team<R>(executor: &dyn Executor, lead: impl FnOnce(&dyn Executor) ->
 
 struct Team {
     threads: usize,
-    state: AtomicU64,
+    state: AtomicUsize,
     /// Threads that have come to help.
     helpers: AtomicUsize,
     /// A call is under way. Another one at the same time runs alone.
     busy: AtomicBool,
     /// `lead` has returned.
     done: AtomicBool,
+    /// A member has panicked: its part of the work is missing.
+    failed: AtomicBool,
     work: UnsafeCell<Option<Work>>,
 }
 
@@ -92,17 +95,23 @@ impl Executor for Team {
             .store(epoch.wrapping_add(EPOCH) | OPEN, Ordering::Release);
         work();
         drop(busy);
+        assert!(
+            !self.failed.load(Ordering::Acquire),
+            "a thread of the team panicked"
+        );
     }
 }
 
 impl Team {
     fn new(threads: usize) -> Self {
         Self {
-            threads,
-            state: AtomicU64::new(0),
+            // No more members than the state can count.
+            threads: threads.min(MEMBERS / MEMBER),
+            state: AtomicUsize::new(0),
             helpers: AtomicUsize::new(0),
             busy: AtomicBool::new(false),
             done: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
             work: UnsafeCell::new(None),
         }
     }
@@ -129,7 +138,10 @@ impl Team {
                 Ordering::Relaxed,
             );
             if entered.is_ok() {
-                let _leave = Leave(&self.state);
+                let mut leave = Leave {
+                    team: self,
+                    finished: false,
+                };
                 seen = epoch;
                 wait = Wait::default();
                 // SAFETY: we registered while it was open, so that the leader keeps the work alive until we leave.
@@ -138,6 +150,7 @@ impl Team {
                     // SAFETY: as above; it is `Sync`.
                     unsafe { (*work)() };
                 }
+                leave.finished = true;
             }
         }
     }
@@ -158,11 +171,18 @@ impl Drop for Busy<'_> {
     }
 }
 
-struct Leave<'a>(&'a AtomicU64);
+/// A member at work.
+struct Leave<'a> {
+    team: &'a Team,
+    finished: bool,
+}
 
 impl Drop for Leave<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(MEMBER, Ordering::Release);
+        if !self.finished {
+            self.team.failed.store(true, Ordering::Relaxed);
+        }
+        self.team.state.fetch_sub(MEMBER, Ordering::Release);
     }
 }
 

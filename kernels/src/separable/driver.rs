@@ -11,7 +11,8 @@ use crate::shape::Nhwc;
 use crate::view::{Strides, View, ViewMut};
 use crate::{depthwise, pointwise};
 
-/// What a strip between the two may take of the second-level cache.
+/// What a strip between the two may take of the second-level cache. Beside weights that do not stay there it may be as large as they
+/// are, so that reading them for each strip costs no more than what is between.
 const STRIP_BYTES: usize = 128 << 10;
 
 /// Least number of pixels of a thread that reads all weights from beyond its caches.
@@ -38,9 +39,13 @@ fn between_bytes<S: Scheme>(op: &Separable<S>, rows: usize) -> usize {
 /// Whether `threads` threads run the two ops one after the other: where weights are not kept in cache and a thread would have too few
 /// pixels for all of them, it rather has all pixels for its share of them.
 fn is_apart<S: Scheme>(op: &Separable<S>, threads: usize) -> bool {
+    threads > most_fused_threads(op) && pointwise::driver::passing_bytes(&op.pointwise) > 0
+}
+
+/// The most threads of which each has enough pixels for all weights.
+pub(crate) fn most_fused_threads<S: Scheme>(op: &Separable<S>) -> usize {
     let Nhwc { n, h, w, .. } = op.depthwise.output_shape();
-    let few = n * h * w < threads.saturating_mul(PART_PIXELS);
-    threads > 1 && few && pointwise::driver::passing_bytes(&op.pointwise) > 0
+    (n * h * w / PART_PIXELS).max(1)
 }
 
 /// How the workspace is divided: parts, and bytes of each.

@@ -88,10 +88,14 @@ impl<S: Scheme> Separable<S> {
         }
     }
 
-    /// Bytes of workspace that [`run`](Self::run) takes on so many threads: a strip for each of them, or all that is between the two.
+    /// Bytes of workspace that [`run`](Self::run) takes on up to so many threads: a strip for each of them, or all that is between the two.
     pub fn workspace_len(&self, threads: usize) -> usize {
-        let (parts, bytes) = driver::workspace(self, threads);
-        memory::workspace_len(parts, bytes)
+        let len = |threads| {
+            let (parts, bytes) = driver::workspace(self, threads);
+            memory::workspace_len(parts, bytes)
+        };
+        // Fewer threads than planned may take more: strips of their own, where more of them would share all that is between the two.
+        len(threads).max(len(threads.min(driver::most_fused_threads(self))))
     }
 
     /// The whole output, on the executor's threads.

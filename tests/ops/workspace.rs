@@ -1,0 +1,53 @@
+//! Workspaces that are shared by calls on different numbers of threads.
+
+use mobilenet::dwsep::{Activation, Executor, Nhwc, Padding, Separable, Stride, View, ViewMut};
+
+use crate::{depthwise, pointwise};
+
+/// A workspace that was made for some threads is enough for fewer: they may divide it otherwise.
+#[test]
+fn fewer_threads_never_take_more_workspace() {
+    for (side, c, c_out) in [(14, 512, 512), (7, 256, 1024), (28, 256, 256), (9, 8, 8)] {
+        let (dw, pw) = (depthwise(c), pointwise(c, c_out));
+        let shape = Nhwc::new(1, side, side, c);
+        let (same, none) = (Padding::symmetric(1), Activation::None);
+        let op = Separable::new(&dw, &pw, shape, Stride::One, same, none, none).expect("valid");
+        let mut workspace = vec![0; op.workspace_len(0)];
+        let input = vec![1.0; side * side * c];
+        let mut output = vec![0.0; side * side * c_out];
+        for planned in 1..20 {
+            assert!(op.workspace_len(planned) >= workspace.len());
+            workspace.resize(op.workspace_len(planned), 0);
+            for threads in 1..=planned {
+                let executor = Says(threads);
+                let (input, output) = (
+                    View::new(&input, shape),
+                    ViewMut::new(&mut output, op.output_shape()),
+                );
+                op.run(
+                    &executor,
+                    input.expect("valid"),
+                    output.expect("valid"),
+                    &mut workspace,
+                )
+                .unwrap_or_else(|error| panic!("{threads} of {planned} threads: {error}"));
+            }
+            if planned > 5 && side > 7 {
+                break;
+            }
+        }
+    }
+}
+
+/// One thread that says it is so many.
+struct Says(usize);
+
+impl Executor for Says {
+    fn threads(&self) -> usize {
+        self.0
+    }
+
+    fn broadcast(&self, work: &(dyn Fn() + Sync)) {
+        work();
+    }
+}
