@@ -39,7 +39,7 @@ macro_rules! baseline {
     ($($function:tt)+) => { $($function)+ };
 }
 
-/// An instruction set, weakest first.
+/// An instruction set, or a way to use one, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Isa {
@@ -49,13 +49,22 @@ pub enum Isa {
     Portable,
     /// AVX2 and FMA on x86-64.
     Avx2Fma,
+    /// Advanced SIMD on AArch64, with loops for cores that execute in program order: Cortex-A35, A53, A55. It runs on every core,
+    /// and gives the same bits; on a machine where it is the best, asking for [`Isa::Neon`] by name gives that.
+    NeonInOrder,
     /// Advanced SIMD on AArch64.
     Neon,
 }
 
 impl Isa {
     /// All of them, weakest first, whether this build has them or not.
-    pub const ALL: &'static [Isa] = &[Isa::Scalar, Isa::Portable, Isa::Avx2Fma, Isa::Neon];
+    pub const ALL: &'static [Isa] = &[
+        Isa::Scalar,
+        Isa::Portable,
+        Isa::Avx2Fma,
+        Isa::NeonInOrder,
+        Isa::Neon,
+    ];
 
     /// As in kernel names and in `DWSEP_ISA`.
     pub const fn name(self) -> &'static str {
@@ -63,6 +72,7 @@ impl Isa {
             Isa::Scalar => "scalar",
             Isa::Portable => "portable",
             Isa::Avx2Fma => "avx2_fma",
+            Isa::NeonInOrder => "neon_in_order",
             Isa::Neon => "neon",
         }
     }
@@ -72,7 +82,7 @@ impl Isa {
     pub const fn fuses(self) -> bool {
         match self {
             Isa::Scalar | Isa::Portable => false,
-            Isa::Avx2Fma | Isa::Neon => true,
+            Isa::Avx2Fma | Isa::NeonInOrder | Isa::Neon => true,
         }
     }
 
@@ -85,12 +95,19 @@ impl Isa {
             Isa::Avx2Fma => avx2_fma::get(),
             #[cfg(not(target_arch = "x86_64"))]
             Isa::Avx2Fma => false,
-            Isa::Neon => cfg!(all(target_arch = "aarch64", target_feature = "neon")),
+            Isa::NeonInOrder | Isa::Neon => {
+                cfg!(all(target_arch = "aarch64", target_feature = "neon"))
+            }
         }
     }
 
-    /// The best that is available.
+    /// The best that is available. On AArch64 that is [`Isa::NeonInOrder`] where no core reorders instructions (which needs the
+    /// feature `std` and Linux to find out), else [`Isa::Neon`].
     pub fn best() -> Isa {
+        #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+        if crate::cores::all_in_order() {
+            return Isa::NeonInOrder;
+        }
         Isa::ALL
             .iter()
             .rev()

@@ -46,7 +46,7 @@
 //!
 //! A contract, which the tests prove for every kernel:
 //!
-//! 1. Bias first, then taps row-major and `k` ascending, one step each. On `avx2_fma` and `neon` a step is one fused multiply-add:
+//! 1. Bias first, then taps row-major and `k` ascending, one step each. On `avx2_fma`, `neon` and `neon_in_order` a step is one fused multiply-add:
 //!    these give **the same bits**, those of `reference::*_fma`. On `scalar` and `portable` it is a multiplication and an addition:
 //!    the bits of the plain `reference::*`. Between the two the difference is at most `gamma(2k + 1) * (|bias| + sum |a||w|)`, with
 //!    `gamma(n) = n u / (1 - n u)` and `u = 2^-24`.
@@ -85,6 +85,8 @@ extern crate alloc;
 mod isa;
 mod arch;
 mod conv3x3;
+#[cfg(any(test, all(target_arch = "aarch64", target_feature = "neon")))]
+mod cores;
 mod depthwise;
 mod dispatch;
 mod elementwise;

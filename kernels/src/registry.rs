@@ -18,6 +18,8 @@ pub(crate) static PW_F32: &[PwKernel<F32>] = &[
     avx2_fma_f32::PW_6X16,
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
     neon_f32::PW_8X8,
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    neon_f32::PW_8X8_IN_ORDER,
     #[cfg(feature = "portable")]
     generic::PW_PORTABLE,
     generic::PW_SCALAR,
@@ -31,6 +33,8 @@ pub(crate) static DW_F32: &[DwKernel<F32>] = &[
     avx2_fma_f32::DW_8C,
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
     neon_f32::DW_4C,
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    neon_f32::DW_4C_IN_ORDER,
     #[cfg(feature = "portable")]
     generic::DW_PORTABLE,
     generic::DW_SCALAR,
@@ -45,6 +49,8 @@ pub(crate) static PEAK_F32: &[PeakKernel] = &[
     avx2_fma_f32::PEAK,
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
     neon_f32::PEAK,
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    neon_f32::PEAK_IN_ORDER,
     #[cfg(feature = "portable")]
     generic::PEAK_PORTABLE,
     generic::PEAK_SCALAR,

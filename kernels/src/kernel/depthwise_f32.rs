@@ -123,8 +123,8 @@ unsafe fn patch<
     unsafe {
         let input = p.input.add(y * S * p.input_row + x * S * p.input_col);
         let output = p.output.add(y * p.output_row + x * p.output_col);
-        let mut weights = p.weights.cast::<f32>();
-        let mut c = 0;
+        let mut c = V::own_patch::<S, H, W, TH, TW>(p, input, output);
+        let mut weights = p.weights.cast::<f32>().add(c * 10);
         while c + V::LANES <= p.channels {
             let acc = accumulate::<V, S, H, W, TH, TW>(p, input.add(c), weights, |p| V::load(p));
             for (h, acc) in acc.into_iter().enumerate() {

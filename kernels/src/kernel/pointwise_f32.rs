@@ -22,7 +22,11 @@ use crate::scheme::F32;
 use crate::simd::Vf32;
 
 /// Steps between hints.
-const CHUNK: usize = 64;
+const CHUNK: usize = if cfg!(target_arch = "aarch64") {
+    256
+} else {
+    64
+};
 /// Bytes of a cache line. Where lines are longer, some hints are repeated.
 const LINE: usize = 64;
 /// Panels that a single row takes at a time.
@@ -313,7 +317,11 @@ unsafe fn steps<V: Vf32, const M: usize, const NV: usize, const PV: usize>(
     // SAFETY: the caller's promise; every index is below k.
     unsafe {
         let nr = PV * V::LANES;
-        let mut done = 0;
+        let mut done = if NV == PV {
+            V::own_steps(acc, a, a_row, b, k)
+        } else {
+            0
+        };
         if V::BY_LANE {
             const {
                 assert!(

@@ -11,9 +11,9 @@ use crate::shape::Nhwc;
 use crate::view::{Strides, View, ViewMut};
 use crate::{depthwise, pointwise};
 
-/// What a strip between the two may take of the second-level cache. Beside weights that do not stay there it may be as large as they
-/// are, so that reading them for each strip costs no more than what is between.
-const STRIP_BYTES: usize = 128 << 10;
+/// What a strip between the two may take of the second-level cache: an eighth of a small board's 512 KB (docs/arm.md). Beside weights
+/// that do not stay there it may be as large as they are, so that reading them for each strip costs no more than what is between.
+const STRIP_BYTES: usize = 64 << 10;
 
 /// Least number of pixels of a thread that reads all weights from beyond its caches.
 const PART_PIXELS: usize = 64;

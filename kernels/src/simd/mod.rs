@@ -8,6 +8,9 @@ pub(crate) mod neon;
 pub(crate) mod portable;
 pub(crate) mod scalar;
 
+use crate::kernel::args::DwArgs;
+use crate::scheme::F32;
+
 /// A vector of f32.
 ///
 /// # Safety
@@ -36,4 +39,38 @@ pub(crate) unsafe trait Vf32: Copy {
     unsafe fn mul_add_lane<const LANE: i32>(self, a: Self, b: Self) -> Self;
     /// `min(max(self, lo), hi)`; NaN stays NaN.
     unsafe fn clamp(self, lo: Self, hi: Self) -> Self;
+    /// The first steps of a pointwise tile in a loop that the ISA has written for itself: `acc[m][v] += a[m * a_row + i] * b[v]` for
+    /// each step `i`, in order. Returns how many of the `k` steps it has done; the generic loop does the others.
+    ///
+    /// `a + m * a_row` must be readable for `k` elements for each `m < M`, `b` for `k * NV * LANES`.
+    #[inline(always)]
+    unsafe fn own_steps<const M: usize, const NV: usize>(
+        _acc: &mut [[Self; NV]; M],
+        _a: *const f32,
+        _a_row: usize,
+        _b: *const f32,
+        _k: usize,
+    ) -> usize {
+        0
+    }
+
+    /// The first channels of a depthwise patch in a loop that the ISA has written for itself: `H x W` outputs from `output` on at
+    /// stride `S`, which see `TH x TW` taps from `input` on. Returns how many channels it has done, whole vectors; the generic loop
+    /// does the others.
+    ///
+    /// `p` is as its conditions say, and the outputs are among those of `p`.
+    #[inline(always)]
+    unsafe fn own_patch<
+        const S: usize,
+        const H: usize,
+        const W: usize,
+        const TH: usize,
+        const TW: usize,
+    >(
+        _p: &DwArgs<F32>,
+        _input: *const f32,
+        _output: *mut f32,
+    ) -> usize {
+        0
+    }
 }

@@ -1,14 +1,18 @@
-//! NEON (Advanced SIMD of AArch64): four lanes.
+//! NEON (Advanced SIMD of AArch64): four lanes. An instance for cores that reorder instructions and one for those that do not:
+//! they compute the same, in loops that are written differently (`arch/aarch64/`).
 
 use core::arch::aarch64::*;
 
 use super::Vf32;
+use crate::arch::aarch64::{dw_patch, pw_loops};
+use crate::kernel::args::DwArgs;
+use crate::scheme::F32;
 
 #[derive(Clone, Copy)]
-pub(crate) struct Neon(float32x4_t);
+pub(crate) struct Neon<const IN_ORDER: bool>(pub(crate) float32x4_t);
 
 // SAFETY: NEON is in the target's base; pointers are used for as many elements as the trait says.
-unsafe impl Vf32 for Neon {
+unsafe impl<const IN_ORDER: bool> Vf32 for Neon<IN_ORDER> {
     const LANES: usize = 4;
     const BY_LANE: bool = true;
 
@@ -94,5 +98,45 @@ unsafe impl Vf32 for Neon {
         // fmax and fmin return NaN if an operand is NaN.
         // SAFETY: the trait's.
         Self(unsafe { vminq_f32(hi.0, vmaxq_f32(lo.0, self.0)) })
+    }
+
+    #[inline(always)]
+    unsafe fn own_steps<const M: usize, const NV: usize>(
+        acc: &mut [[Self; NV]; M],
+        a: *const f32,
+        a_row: usize,
+        b: *const f32,
+        k: usize,
+    ) -> usize {
+        // SAFETY: the same conditions.
+        unsafe {
+            if IN_ORDER {
+                let done = pw_loops::in_order(acc, a, a_row, b, k);
+                // Else the generic loop over four k would be compiled for what is left, one at most.
+                core::hint::assert_unchecked(M < 6 || NV != 2 || k - done < 2);
+                done
+            } else {
+                pw_loops::out_of_order(acc, a, a_row, b, k)
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn own_patch<
+        const S: usize,
+        const H: usize,
+        const W: usize,
+        const TH: usize,
+        const TW: usize,
+    >(
+        p: &DwArgs<F32>,
+        input: *const f32,
+        output: *mut f32,
+    ) -> usize {
+        if (TH, TW) != (3, 3) {
+            return 0;
+        }
+        // SAFETY: the same conditions.
+        unsafe { dw_patch::patch::<S, H, W>(p, input, output) }
     }
 }

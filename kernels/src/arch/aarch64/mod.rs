@@ -1,3 +1,5 @@
 //! Kernels for AArch64.
 
+pub(crate) mod dw_patch;
 pub(crate) mod neon_f32;
+pub(crate) mod pw_loops;
