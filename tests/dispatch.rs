@@ -6,7 +6,7 @@
 
 use std::process::Command;
 
-use dwsep::{F32, Isa, KernelSet};
+use dwsep::{F32, Isa, KernelSet, Qs8, Qu8, Scheme};
 
 const RUNNERS: [&str; 2] = [
     "DWSEP_TEST_RUNNER",
@@ -23,10 +23,11 @@ const RUNNERS: [&str; 2] = [
 fn child() {
     let describe = |set: dwsep::Result<KernelSet>| match set {
         Ok(set) => format!(
-            "{} {} {}",
+            "{} {} {} {}",
             set.isa(),
-            set.pointwise::<F32>().name(),
-            set.depthwise::<F32>().name()
+            names::<F32>(set),
+            names::<Qs8>(set),
+            names::<Qu8>(set)
         ),
         Err(error) => format!("{error:?} | {error}"),
     };
@@ -34,6 +35,11 @@ fn child() {
     for &isa in Isa::ALL {
         println!("> up_to {isa}: {}", describe(KernelSet::up_to(isa)));
     }
+}
+
+fn names<S: Scheme>(set: KernelSet) -> String {
+    let (pw, dw) = (set.pointwise::<S>(), set.depthwise::<S>());
+    format!("{} {}", pw.name(), dw.name())
 }
 
 /// What the child says with `DWSEP_ISA` set so, or unset: native's line, then that of `up_to` for each of `Isa::ALL`.
@@ -88,16 +94,30 @@ fn is_unavailable(answer: &str, isa: Isa) -> bool {
     answer.starts_with(&format!("IsaUnavailable {{ isa: {isa:?} }} | {isa}: "))
 }
 
+/// The best of those ISAs up to `isa` that this CPU has which bring a kernel of `dtype`: some are for integers alone.
+fn tier(isa: Isa, dtype: &str) -> Isa {
+    let brings = |tier: Isa| dtype != "f32" || !matches!(tier, Isa::AvxVnni | Isa::Avx512Vnni);
+    let mut tiers = Isa::ALL.iter().rev().copied();
+    tiers
+        .find(|&tier| tier <= isa && brings(tier) && tier.is_available())
+        .expect("scalar brings all kernels")
+}
+
 /// The answer names `isa` and kernels of it, which are not those for tests.
 fn is_of(answer: &str, isa: Isa) -> bool {
-    let mut words = answer.split(' ');
-    let of = |name: &str, prefix| name.starts_with(prefix) && name.ends_with(&format!("__{isa}"));
-    words.next() == Some(isa.name())
-        && words.next().is_some_and(|pw| of(pw, "pw_f32_"))
-        && words.next().is_some_and(|dw| of(dw, "dw3x3_f32_"))
+    let words: Vec<_> = answer.split(' ').collect();
+    let kernels = ["f32", "qs8", "qu8"].into_iter().flat_map(|dtype| {
+        let end = format!("__{}", tier(isa, dtype));
+        ["pw", "dw3x3"].map(|op| (format!("{op}_{dtype}_"), end.clone()))
+    });
+    words[0] == isa.name()
+        && words.len() == 7
+        && words[1..]
+            .iter()
+            .zip(kernels)
+            .all(|(name, (start, end))| name.starts_with(&start) && name.ends_with(&end))
         && !answer.contains("_3x5__")
         && !answer.contains("_3c__")
-        && words.next().is_none()
 }
 
 #[test]

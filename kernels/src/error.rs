@@ -8,7 +8,7 @@ use crate::Isa;
 /// Why a call was refused. Nothing has been written to the output when a call returns one of these.
 ///
 /// `operand` names the argument ("input", "output", "weights", ...) and `dim` the dimension of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Error {
     /// A dimension is zero; every dimension counts from 1.
@@ -94,6 +94,40 @@ pub enum Error {
     },
     /// A clamp's lower bound is above its upper bound, or one of them is NaN.
     InvalidClamp,
+    /// A scale is not a positive, finite and normal number; or the product of three is not, which takes an accumulator to the output.
+    InvalidScale {
+        /// The operand.
+        operand: &'static str,
+        /// Which of its scales.
+        channel: usize,
+        /// What it is.
+        found: f32,
+    },
+    /// A zero point is not one of the integers of the element type.
+    ZeroPoint {
+        /// The operand.
+        operand: &'static str,
+        /// The least that it can be.
+        least: i32,
+        /// The greatest that it can be.
+        most: i32,
+        /// What it is.
+        found: i32,
+    },
+    /// Some input makes the sum of an output channel leave the range of i32.
+    AccumulatorOverflow {
+        /// The output channel.
+        channel: usize,
+    },
+    /// Something that this op or this scheme does not compute.
+    Unsupported {
+        /// The operand.
+        operand: &'static str,
+        /// What it is.
+        found: &'static str,
+        /// What it could be.
+        expected: &'static str,
+    },
 }
 
 impl fmt::Display for Error {
@@ -166,6 +200,43 @@ impl fmt::Display for Error {
                     write!(f, "{} {isa}", if i == 0 { "" } else { "," })?;
                 }
                 Ok(())
+            }
+            Error::InvalidScale {
+                operand,
+                channel,
+                found,
+            } => {
+                write!(
+                    f,
+                    "{operand}: scale {channel} is {found:e}, expected a positive, finite and normal number"
+                )
+            }
+            Error::ZeroPoint {
+                operand,
+                least,
+                most,
+                found,
+            } => {
+                write!(
+                    f,
+                    "{operand}: the zero point is {found}, expected one of {least}..={most}"
+                )
+            }
+            Error::AccumulatorOverflow { channel } => {
+                write!(
+                    f,
+                    "weights: the sum of output channel {channel} leaves the range of i32 for some inputs"
+                )
+            }
+            Error::Unsupported {
+                operand,
+                found,
+                expected,
+            } => {
+                write!(
+                    f,
+                    "{operand}: {found} is not supported, expected {expected}"
+                )
             }
             Error::InvalidClamp => {
                 write!(

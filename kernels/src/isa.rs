@@ -13,13 +13,13 @@ use crate::{Error, Result};
 
 #[cfg(target_arch = "x86_64")]
 macro_rules! features {
-    ($d:tt $name:ident: $($feature:tt),+) => {
+    ($d:tt $name:ident: $($feature:tt),+ $(; $more:tt)?) => {
         cpufeatures::new!($name, $($feature),+);
         macro_rules! $name {
-            ($d(#[$d meta:meta])* $d vis:vis unsafe fn $d f:ident($d arg:ident: $d ty:ty) $d body:block) => {
+            ($d(#[$d meta:meta])* $d vis:vis unsafe fn $d f:ident($d($d arg:ident: $d ty:ty),+ $d(,)?) $d body:block) => {
                 $d(#[$d meta])*
-                #[target_feature($(enable = $feature),+)]
-                $d vis unsafe fn $d f($d arg: $d ty) $d body
+                #[target_feature($(enable = $feature),+ $(, enable = $more)?)]
+                $d vis unsafe fn $d f($d($d arg: $d ty),+) $d body
             };
         }
     };
@@ -27,6 +27,12 @@ macro_rules! features {
 
 #[cfg(target_arch = "x86_64")]
 features!($ avx2_fma: "avx2", "fma");
+
+// Behind the semicolon: what `cpufeatures` does not know and `arch/x86_64/cpuid.rs` asks for.
+#[cfg(target_arch = "x86_64")]
+features!($ avx_vnni: "avx2", "fma"; "avxvnni");
+#[cfg(target_arch = "x86_64")]
+features!($ avx512_vnni: "avx512f", "avx512bw", "avx512vl", "avx2", "fma"; "avx512vnni");
 
 /// NEON is part of AArch64's base: the compiler may use it everywhere, so there is nothing to ask and nothing to gate.
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
@@ -49,6 +55,11 @@ pub enum Isa {
     Portable,
     /// AVX2 and FMA on x86-64.
     Avx2Fma,
+    /// AVX2 and AVX-VNNI on x86-64: kernels of 8-bit integers for CPUs that have VNNI and no AVX-512. No machine has run them yet, so
+    /// that they are taken only where they are asked for by name.
+    AvxVnni,
+    /// AVX-512 (F, BW, VL) and AVX512-VNNI on x86-64: kernels of 8-bit integers.
+    Avx512Vnni,
     /// Advanced SIMD on AArch64, with loops for cores that execute in program order: Cortex-A35, A53, A55. It runs on every core,
     /// and gives the same bits; on a machine where it is the best, asking for [`Isa::Neon`] by name gives that.
     NeonInOrder,
@@ -62,6 +73,8 @@ impl Isa {
         Isa::Scalar,
         Isa::Portable,
         Isa::Avx2Fma,
+        Isa::AvxVnni,
+        Isa::Avx512Vnni,
         Isa::NeonInOrder,
         Isa::Neon,
     ];
@@ -72,6 +85,8 @@ impl Isa {
             Isa::Scalar => "scalar",
             Isa::Portable => "portable",
             Isa::Avx2Fma => "avx2_fma",
+            Isa::AvxVnni => "avx_vnni",
+            Isa::Avx512Vnni => "avx512_vnni",
             Isa::NeonInOrder => "neon_in_order",
             Isa::Neon => "neon",
         }
@@ -82,7 +97,7 @@ impl Isa {
     pub const fn fuses(self) -> bool {
         match self {
             Isa::Scalar | Isa::Portable => false,
-            Isa::Avx2Fma | Isa::NeonInOrder | Isa::Neon => true,
+            Isa::Avx2Fma | Isa::AvxVnni | Isa::Avx512Vnni | Isa::NeonInOrder | Isa::Neon => true,
         }
     }
 
@@ -93,12 +108,21 @@ impl Isa {
             Isa::Portable => cfg!(feature = "portable"),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2Fma => avx2_fma::get(),
+            #[cfg(target_arch = "x86_64")]
+            Isa::AvxVnni => avx_vnni::get() && crate::arch::x86_64::cpuid::avx_vnni(),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Vnni => avx512_vnni::get() && crate::arch::x86_64::cpuid::avx512_vnni(),
             #[cfg(not(target_arch = "x86_64"))]
-            Isa::Avx2Fma => false,
+            Isa::Avx2Fma | Isa::AvxVnni | Isa::Avx512Vnni => false,
             Isa::NeonInOrder | Isa::Neon => {
                 cfg!(all(target_arch = "aarch64", target_feature = "neon"))
             }
         }
+    }
+
+    /// Whether some machine has run its kernels and found them right. Others are not taken without being asked for.
+    pub const fn has_been_run(self) -> bool {
+        !matches!(self, Isa::AvxVnni)
     }
 
     /// The best that is available. On AArch64 that is [`Isa::NeonInOrder`] where no core reorders instructions (which needs the
@@ -112,7 +136,7 @@ impl Isa {
             .iter()
             .rev()
             .copied()
-            .find(|isa| isa.is_available())
+            .find(|isa| isa.has_been_run() && isa.is_available())
             .unwrap_or(Isa::Scalar)
     }
 }

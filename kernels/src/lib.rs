@@ -100,6 +100,8 @@ mod pack;
 #[cfg(feature = "std")]
 pub mod peak;
 mod pointwise;
+pub mod quantised;
+mod quantization;
 mod registry;
 mod scheme;
 mod selfcheck;
@@ -125,7 +127,8 @@ pub use kernel::team::with_team;
 pub use memory::AlignedBytes;
 pub use pack::Filter;
 pub use pointwise::{PackedPointwise, Pointwise};
-pub use scheme::{F32, Scheme};
+pub use quantization::{FilterQuantization, Quantization};
+pub use scheme::{F32, Qs8, Qu8, Quantised, Scheme};
 pub use selfcheck::{KernelInfo, SelfCheckError, kernels};
 pub use separable::Separable;
 pub use shape::{Nhwc, Padding, Stride};

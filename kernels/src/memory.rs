@@ -139,6 +139,25 @@ pub(crate) fn carve(workspace: &mut [u8], parts: usize, part: usize) -> Result<&
     Ok(&mut workspace[start..start + parts * lines(part)])
 }
 
+/// A piece of the workspace for each thread.
+pub(crate) struct Parts<'a> {
+    /// All of them, aligned.
+    pub bytes: &'a mut [u8],
+    /// Bytes from one to the next; 0 where the op takes none.
+    pub part: usize,
+}
+
+/// `workspace` in `parts` parts of `part` bytes.
+///
+/// # Errors
+/// As [`carve`].
+pub(crate) fn divide(workspace: &mut [u8], parts: usize, part: usize) -> Result<Parts<'_>> {
+    Ok(Parts {
+        bytes: carve(workspace, parts, part)?,
+        part: lines(part),
+    })
+}
+
 /// The first `len` elements of an aligned part of the workspace.
 pub(crate) fn elements<T: Pod>(part: &mut [u8], len: usize) -> &mut [T] {
     bytemuck::cast_slice_mut(&mut part[..len * size_of::<T>()])

@@ -33,9 +33,10 @@ const LANES: usize = 32;
 /// # Errors
 /// [`ErrorKind::Unsupported`] where this CPU or this build lacks `isa`; what the operating system says where it gives no thread.
 pub fn flops(isa: Isa, threads: usize, time: Duration) -> Result<f64> {
+    // An ISA that brings kernels for integers alone has the f32 kernels of the one below it.
     let row = PEAK_F32
         .iter()
-        .find(|row| row.isa == isa && isa.is_available())
+        .find(|row| row.isa <= isa && row.isa.is_available() && isa.is_available())
         .ok_or_else(|| Error::new(ErrorKind::Unsupported, Refused::IsaUnavailable { isa }))?;
     on_threads(threads, |_| {
         best(time, || {

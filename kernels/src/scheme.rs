@@ -1,28 +1,49 @@
 //! The number formats that an op computes in. One driver serves all of them; what differs is here and in the kernels.
 
+use core::fmt::Debug;
+
 use bytemuck::Pod;
 
 use crate::epilogue::{Activation, EpilogueF32};
 use crate::kernel::args::{DwKernel, PwKernel};
-use crate::registry;
-use crate::{Result, pack};
+use crate::pack::{self, FormQ8};
+use crate::quantization::{EpilogueQ8, ParamsQ8};
+use crate::{Result, registry};
 
 mod sealed {
     pub trait Sealed {}
     impl Sealed for super::F32 {}
+    impl Sealed for super::Qs8 {}
+    impl Sealed for super::Qu8 {}
 }
 
 /// A number format: types of activations, weights and biases, and the kernels for them. Sealed.
-pub trait Scheme: sealed::Sealed + Sized + Copy + Send + Sync + 'static {
+pub trait Scheme: sealed::Sealed + Sized + Copy + Send + Sync + Debug + 'static {
     /// An element of inputs, outputs and residuals.
-    type Elem: Pod + Send + Sync;
-    /// A weight as the caller has it.
-    type Weight: Pod;
+    type Elem: Pod + Send + Sync + Debug;
+    /// A weight as [`Filter`](crate::Filter) keeps it. Quantised ones are bytes, of either sign.
+    type Weight: Pod + Debug;
     /// A bias as the caller has it.
-    type Bias: Pod;
+    type Bias: Pod + Debug;
+    /// What comes with a filter beside weights and biases.
+    #[doc(hidden)]
+    type FilterParams<'a>: Copy + Debug;
+    /// What is left of these when the filter is packed.
+    #[doc(hidden)]
+    type Params: Copy + Send + Sync + Debug;
+    /// How a pointwise kernel wants weights and rows laid out.
+    #[doc(hidden)]
+    type PwForm: Copy + Send + Sync + Debug;
+    /// How a depthwise kernel wants weights laid out.
+    #[doc(hidden)]
+    type DwForm: Copy + Send + Sync + Debug;
     /// What the kernels do to an accumulator before the store.
     #[doc(hidden)]
-    type Epilogue: Copy + Send + Sync + core::fmt::Debug;
+    type Epilogue: Copy + Send + Sync + Debug;
+
+    /// Whether a residual can be added in the store of a pointwise convolution. Quantised ones have other scales and take
+    /// [`Add`](crate::quantised::Add) instead.
+    const ADDS: bool;
 
     /// All pointwise kernels of this build, best first.
     fn pointwise_kernels() -> &'static [PwKernel<Self>];
@@ -30,11 +51,20 @@ pub trait Scheme: sealed::Sealed + Sized + Copy + Send + Sync + 'static {
     fn depthwise_kernels() -> &'static [DwKernel<Self>];
 
     #[doc(hidden)]
-    fn epilogue(activation: Activation) -> Result<Self::Epilogue>;
+    fn epilogue(activation: Activation, params: &Self::Params) -> Result<Self::Epilogue>;
     #[doc(hidden)]
-    fn pack_gemm(source: &pack::GemmSource<'_, Self>, nr: usize) -> Result<pack::Panels>;
+    fn pack_gemm(
+        source: &pack::GemmSource<'_, Self>,
+        kernel: &PwKernel<Self>,
+    ) -> Result<pack::Panels<Self>>;
     #[doc(hidden)]
-    fn pack_depthwise(source: &pack::DepthwiseSource<'_, Self>, ct: usize) -> Result<pack::Panels>;
+    fn pack_depthwise(
+        source: &pack::DepthwiseSource<'_, Self>,
+        kernel: &DwKernel<Self>,
+    ) -> Result<pack::Panels<Self>>;
+    /// Bytes of a row of `k` elements in the form of its own that a kernel wants; see [`crate::kernel::prepared`].
+    #[doc(hidden)]
+    fn row_bytes(form: Self::PwForm, k: usize) -> usize;
 }
 
 /// Single precision throughout.
@@ -45,7 +75,14 @@ impl Scheme for F32 {
     type Elem = f32;
     type Weight = f32;
     type Bias = f32;
+    /// Whether subnormals become zeros.
+    type FilterParams<'a> = bool;
+    type Params = ();
+    type PwForm = ();
+    type DwForm = ();
     type Epilogue = EpilogueF32;
+
+    const ADDS: bool = true;
 
     fn pointwise_kernels() -> &'static [PwKernel<F32>] {
         registry::PW_F32
@@ -55,15 +92,126 @@ impl Scheme for F32 {
         registry::DW_F32
     }
 
-    fn epilogue(activation: Activation) -> Result<EpilogueF32> {
+    fn epilogue(activation: Activation, (): &()) -> Result<EpilogueF32> {
         activation.epilogue()
     }
 
-    fn pack_gemm(source: &pack::GemmSource<'_, F32>, nr: usize) -> Result<pack::Panels> {
-        pack::gemm_f32(source, nr)
+    fn pack_gemm(
+        source: &pack::GemmSource<'_, F32>,
+        kernel: &PwKernel<F32>,
+    ) -> Result<pack::Panels<F32>> {
+        pack::gemm_f32(source, kernel.nr)
     }
 
-    fn pack_depthwise(source: &pack::DepthwiseSource<'_, F32>, ct: usize) -> Result<pack::Panels> {
-        pack::depthwise_f32(source, ct)
+    fn pack_depthwise(
+        source: &pack::DepthwiseSource<'_, F32>,
+        kernel: &DwKernel<F32>,
+    ) -> Result<pack::Panels<F32>> {
+        pack::depthwise_f32(source, kernel.ct)
     }
+
+    fn row_bytes((): (), _k: usize) -> usize {
+        0
+    }
+}
+
+/// 8-bit integers: see [`crate::quantised`]. Sealed; [`Qs8`] and [`Qu8`].
+pub trait Quantised:
+    for<'a> Scheme<
+        Weight = u8,
+        Bias = i32,
+        FilterParams<'a> = pack::FilterQ8<'a>,
+        Params = ParamsQ8,
+        PwForm = FormQ8,
+        DwForm = pack::DwFormQ8,
+        Epilogue = EpilogueQ8,
+    >
+{
+    /// The least integer of an element.
+    const LEAST: i32;
+    /// The greatest integer of an element.
+    const MOST: i32;
+    /// Whether elements have no sign.
+    const UNSIGNED: bool = Self::LEAST == 0;
+
+    /// The element of an integer from [`LEAST`](Self::LEAST) to [`MOST`](Self::MOST); of others the low eight bits.
+    fn elem(q: i32) -> Self::Elem;
+    /// The integer of an element.
+    fn int(x: Self::Elem) -> i32;
+}
+
+/// A quantised scheme; what differs is the type of its elements.
+macro_rules! quantised {
+    ($(#[$doc:meta])* $name:ident, $elem:ty, $pw:ident, $dw:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name;
+
+        impl Scheme for $name {
+            type Elem = $elem;
+            type Weight = u8;
+            type Bias = i32;
+            type FilterParams<'a> = pack::FilterQ8<'a>;
+            type Params = ParamsQ8;
+            type PwForm = FormQ8;
+            type DwForm = pack::DwFormQ8;
+            type Epilogue = EpilogueQ8;
+
+            const ADDS: bool = false;
+
+            fn pointwise_kernels() -> &'static [PwKernel<Self>] {
+                registry::$pw
+            }
+
+            fn depthwise_kernels() -> &'static [DwKernel<Self>] {
+                registry::$dw
+            }
+
+            fn epilogue(activation: Activation, params: &ParamsQ8) -> Result<EpilogueQ8> {
+                EpilogueQ8::new::<Self>(activation, params)
+            }
+
+            fn pack_gemm(
+                source: &pack::GemmSource<'_, Self>,
+                kernel: &PwKernel<Self>,
+            ) -> Result<pack::Panels<Self>> {
+                pack::gemm_q8(source, kernel)
+            }
+
+            fn pack_depthwise(
+                source: &pack::DepthwiseSource<'_, Self>,
+                kernel: &DwKernel<Self>,
+            ) -> Result<pack::Panels<Self>> {
+                pack::depthwise_q8(source, kernel)
+            }
+
+            fn row_bytes(form: FormQ8, k: usize) -> usize {
+                form.row_bytes(k)
+            }
+        }
+
+        impl Quantised for $name {
+            const LEAST: i32 = <$elem>::MIN as i32;
+            const MOST: i32 = <$elem>::MAX as i32;
+
+            #[inline(always)]
+            fn elem(q: i32) -> $elem {
+                q as $elem
+            }
+
+            #[inline(always)]
+            fn int(x: $elem) -> i32 {
+                i32::from(x)
+            }
+        }
+    };
+}
+
+quantised! {
+    /// Activations i8 with any zero point.
+    Qs8, i8, PW_QS8, DW_QS8
+}
+quantised! {
+    /// Activations u8 with any zero point.
+    Qu8, u8, PW_QU8, DW_QU8
 }

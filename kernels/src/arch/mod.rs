@@ -25,6 +25,8 @@ macro_rules! pw_f32 {
                 isa: crate::isa::Isa::$isa,
                 mr: $mr,
                 nr: $nv * <$v as crate::simd::Vf32>::LANES,
+                form: (),
+                prepare: None,
                 run,
             }
         };
@@ -56,6 +58,7 @@ macro_rules! dw_f32 {
                 name: $name,
                 isa: crate::isa::Isa::$isa,
                 ct: <$v as crate::simd::Vf32>::LANES,
+                form: (),
                 stride1,
                 stride2,
             }
@@ -63,6 +66,92 @@ macro_rules! dw_f32 {
     };
 }
 pub(crate) use dw_f32;
+
+/// As `pw_f32`, for the quantised schemes, a row each: how many `k` a step takes, and of what.
+macro_rules! pw_q8 {
+    ($qs8:ident $qs8_name:literal, $qu8:ident $qu8_name:literal, $isa:ident, $features:ident, $v:ty, $mr:literal x $nv:literal, $word:ident x $kr:literal) => {
+        crate::arch::pw_q8!(@row $qs8 $qs8_name, Qs8, $isa, $features, $v, $mr x $nv, $word x $kr);
+        crate::arch::pw_q8!(@row $qu8 $qu8_name, Qu8, $isa, $features, $v, $mr x $nv, $word x $kr);
+    };
+    (@row $row:ident $name:literal, $scheme:ident, $isa:ident, $features:ident, $v:ty, $mr:literal x $nv:literal, $word:ident x $kr:literal) => {
+        pub(crate) const $row: crate::kernel::args::PwKernel<crate::scheme::$scheme> = {
+            type S = crate::scheme::$scheme;
+            const FORM: crate::pack::FormQ8 = crate::pack::FormQ8 {
+                kr: $kr,
+                word: crate::pack::Word::$word,
+            };
+            // What one broadcast of a row's words meets.
+            const { assert!(FORM.kr * FORM.bytes() == <$v as crate::simd::q8::Sums>::STEP) }
+            $features! {
+                /// # Safety
+                /// As `Block`.
+                unsafe fn prepare(p: &crate::kernel::args::PwArgs<S>, block: &crate::kernel::args::Block) {
+                    // SAFETY: the caller's promise; the features are this function's.
+                    unsafe { crate::kernel::prepare_q8::run::<S>(p, block, FORM) }
+                }
+            }
+            $features! {
+                /// # Safety
+                /// As `PwArgs`.
+                unsafe fn run(p: &crate::kernel::args::PwArgs<S>) {
+                    // SAFETY: the caller's promise; the features are this function's.
+                    unsafe { crate::kernel::pointwise_q8::run::<S, $v, $mr, $nv, $kr>(p) }
+                }
+            }
+            crate::kernel::args::PwKernel {
+                name: $name,
+                isa: crate::isa::Isa::$isa,
+                mr: $mr,
+                nr: $nv * <$v as crate::simd::q8::Sums>::LANES,
+                form: FORM,
+                prepare: Some(prepare),
+                run,
+            }
+        };
+    };
+}
+pub(crate) use pw_q8;
+
+/// As `dw_f32`, for the quantised schemes.
+macro_rules! dw_q8 {
+    ($qs8:ident $qs8_name:literal, $qu8:ident $qu8_name:literal, $isa:ident, $features:ident, $v:ty, s1 $h1:literal x $w1:literal, s2 $h2:literal x $w2:literal) => {
+        crate::arch::dw_q8!(@row $qs8 $qs8_name, Qs8, $isa, $features, $v, $h1 x $w1, $h2 x $w2);
+        crate::arch::dw_q8!(@row $qu8 $qu8_name, Qu8, $isa, $features, $v, $h1 x $w1, $h2 x $w2);
+    };
+    (@row $row:ident $name:literal, $scheme:ident, $isa:ident, $features:ident, $v:ty, $h1:literal x $w1:literal, $h2:literal x $w2:literal) => {
+        pub(crate) const $row: crate::kernel::args::DwKernel<crate::scheme::$scheme> = {
+            type S = crate::scheme::$scheme;
+            $features! {
+                /// # Safety
+                /// As `DwArgs`, stride 1.
+                unsafe fn stride1(p: &crate::kernel::args::DwArgs<S>) {
+                    // SAFETY: the caller's promise; the features are this function's.
+                    unsafe { crate::kernel::depthwise_q8::run::<S, $v, 1, $h1, $w1>(p) }
+                }
+            }
+            $features! {
+                /// # Safety
+                /// As `DwArgs`, stride 2.
+                unsafe fn stride2(p: &crate::kernel::args::DwArgs<S>) {
+                    // SAFETY: the caller's promise; the features are this function's.
+                    unsafe { crate::kernel::depthwise_q8::run::<S, $v, 2, $h2, $w2>(p) }
+                }
+            }
+            crate::kernel::args::DwKernel {
+                name: $name,
+                isa: crate::isa::Isa::$isa,
+                ct: <$v as crate::simd::q8::Pixels>::LANES,
+                form: crate::pack::DwFormQ8 {
+                    pairs: <$v as crate::simd::q8::Pixels>::PAIRS,
+                    slot: <$v as crate::simd::q8::Pixels>::SLOT,
+                },
+                stride1,
+                stride2,
+            }
+        };
+    };
+}
+pub(crate) use dw_q8;
 
 /// As `pw_f32`, for the peak of an ISA: how many chains of its vectors.
 #[cfg(feature = "std")]

@@ -8,6 +8,8 @@ use crate::conv3x3::Conv3x3;
 use crate::executor::Executor;
 use crate::kernel::args::{Order, PwArgs};
 use crate::kernel::parts::{Grid, for_each_part};
+use crate::kernel::prepared;
+use crate::memory::Parts;
 use crate::scheme::Scheme;
 use crate::shape::WINDOW;
 use crate::view::{View, ViewMut};
@@ -21,10 +23,12 @@ pub(crate) fn run<S: Scheme>(
     executor: &dyn Executor,
     input: View<'_, S::Elem>,
     output: ViewMut<'_, S::Elem>,
+    workspace: Parts<'_>,
 ) {
     let grid = Grid::of_rows(output.shape(), executor.threads(), PART_OUTPUTS, 1);
-    for_each_part(executor, &output, grid, &mut [], 0, &|part, _| {
-        self::rows(op, &input, part.rows, part.output);
+    let Parts { bytes, part } = workspace;
+    for_each_part(executor, &output, grid, bytes, part, &|part, scratch| {
+        self::rows(op, &input, part.rows, part.output, scratch);
     });
 }
 
@@ -34,6 +38,7 @@ pub(crate) fn rows<S: Scheme>(
     input: &View<'_, S::Elem>,
     rows: Range<usize>,
     output: ViewMut<'_, S::Elem>,
+    scratch: &mut [u8],
 ) {
     let kernel = op.packed.kernel;
     let (c_in, stride) = (op.packed.c_in, op.geometry.stride.get());
@@ -91,7 +96,7 @@ pub(crate) fn rows<S: Scheme>(
             // a rectangle's taps fall onto the input (`Geometry`), those of a window row are `pieces * k` elements; the output is this
             // worker's. 3. The panels were packed by this kernel's `nr` for `9 * c_in` rows, and taps are within the window.
             // 5. Null. 6. Bands are not empty.
-            unsafe { (kernel.run)(&args) }
+            unsafe { prepared::run(kernel, &args, op.packed.depth(), scratch) }
         }
     });
 }

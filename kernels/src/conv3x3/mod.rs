@@ -11,6 +11,8 @@ use core::ops::Range;
 use crate::executor::Executor;
 use crate::geometry::Geometry;
 use crate::kernel::args::PwKernel;
+use crate::kernel::prepared;
+use crate::memory;
 use crate::pack::{self, Filter, GemmSource, Panels};
 use crate::scheme::{F32, Scheme};
 use crate::shape::{Nhwc, Padding, Stride, WINDOW};
@@ -23,7 +25,7 @@ pub struct PackedConv3x3<S: Scheme = F32> {
     pub(crate) kernel: &'static PwKernel<S>,
     pub(crate) c_in: usize,
     pub(crate) c_out: usize,
-    pub(crate) panels: Panels,
+    pub(crate) panels: Panels<S>,
 }
 
 impl<S: Scheme> PackedConv3x3<S> {
@@ -52,7 +54,7 @@ impl<S: Scheme> PackedConv3x3<S> {
                 k: WINDOW * WINDOW * c_in,
                 filter,
             },
-            kernel.nr,
+            kernel,
         )?;
         Ok(Self {
             kernel,
@@ -70,6 +72,11 @@ impl<S: Scheme> PackedConv3x3<S> {
     /// Input and output channels.
     pub fn channels(&self) -> (usize, usize) {
         (self.c_in, self.c_out)
+    }
+
+    /// Elements that an output is made of.
+    pub(crate) fn depth(&self) -> usize {
+        WINDOW * WINDOW * self.c_in
     }
 
     /// Bytes of the packed weights.
@@ -113,7 +120,7 @@ impl<S: Scheme> Conv3x3<S> {
             packed: packed.clone(),
             input,
             geometry,
-            epilogue: S::epilogue(activation)?,
+            epilogue: S::epilogue(activation, &packed.panels.params)?,
         };
         op.output_shape().len("output")?;
         Ok(op)
@@ -136,8 +143,15 @@ impl<S: Scheme> Conv3x3<S> {
     }
 
     /// Bytes of workspace that [`run`](Self::run) takes on so many threads.
-    pub fn workspace_len(&self, _threads: usize) -> usize {
-        0
+    pub fn workspace_len(&self, threads: usize) -> usize {
+        memory::workspace_len(threads.max(1), self.scratch())
+    }
+
+    /// Bytes of workspace of a thread.
+    fn scratch(&self) -> usize {
+        let Nhwc { h, w, .. } = self.output_shape();
+        // GEMM rows follow each other along one side of an image.
+        prepared::scratch(self.packed.kernel, self.packed.depth(), h.max(w))
     }
 
     /// The whole output, on the executor's threads.
@@ -149,11 +163,13 @@ impl<S: Scheme> Conv3x3<S> {
         executor: &dyn Executor,
         input: View<'_, S::Elem>,
         output: ViewMut<'_, S::Elem>,
-        _workspace: &mut [u8],
+        workspace: &mut [u8],
     ) -> Result<()> {
         input.shape().must_be("input", self.input)?;
         output.shape().must_be("output", self.output_shape())?;
-        driver::run(self, executor, input, output);
+        let threads = executor.threads().max(1);
+        let workspace = memory::divide(workspace, threads, self.scratch())?;
+        driver::run(self, executor, input, output, workspace);
         Ok(())
     }
 
@@ -167,14 +183,15 @@ impl<S: Scheme> Conv3x3<S> {
         rows: Range<usize>,
         input: View<'_, S::Elem>,
         output: ViewMut<'_, S::Elem>,
-        _workspace: &mut [u8],
+        workspace: &mut [u8],
     ) -> Result<()> {
         input.shape().must_be("input", self.input)?;
         output.shape().must_be(
             "output",
             crate::shape::row_range(self.output_shape(), &rows)?,
         )?;
-        driver::rows(self, &input, rows, output);
+        let workspace = memory::divide(workspace, 1, self.scratch())?;
+        driver::rows(self, &input, rows, output, workspace.bytes);
         Ok(())
     }
 }

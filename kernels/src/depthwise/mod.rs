@@ -19,7 +19,7 @@ use crate::{Activation, Error, Result};
 pub struct PackedDepthwise<S: Scheme = F32> {
     pub(crate) kernel: &'static DwKernel<S>,
     pub(crate) channels: usize,
-    pub(crate) panels: Panels,
+    pub(crate) panels: Panels<S>,
 }
 
 impl<S: Scheme> PackedDepthwise<S> {
@@ -39,7 +39,7 @@ impl<S: Scheme> PackedDepthwise<S> {
             &[("kh", WINDOW), ("kw", WINDOW), ("c", channels)],
             channels,
         )?;
-        let panels = S::pack_depthwise(&DepthwiseSource { channels, filter }, kernel.ct)?;
+        let panels = S::pack_depthwise(&DepthwiseSource { channels, filter }, kernel)?;
         Ok(Self {
             kernel,
             channels,
@@ -98,7 +98,7 @@ impl<S: Scheme> Depthwise<S> {
             packed: packed.clone(),
             input,
             geometry,
-            epilogue: S::epilogue(activation)?,
+            epilogue: S::epilogue(activation, &packed.panels.params)?,
         };
         op.output_shape().len("output")?;
         Ok(op)

@@ -19,10 +19,13 @@ use crate::scheme::Scheme;
 /// of `3 * c_in` elements, which lie side by side in NHWC; taps in the padding are left out by making it shorter. Where there are
 /// gaps between pixels, a segment is in `pieces` of `k` elements; otherwise it is one piece.
 ///
+/// A kernel with a preparation meets prepared rows instead, `a_row` bytes apart, of one segment and one piece of `k` elements.
+///
 /// # Safety
 /// A kernel may be called when
 /// 1. the CPU has the features of the kernel's ISA;
-/// 2. for `r < m`, `s < segments` and `q < pieces`, `a + r * a_row + s * a_segment + q * a_piece` is readable for `k` elements;
+/// 2. for `r < m`, `s < segments` and `q < pieces`, `a + r * a_row + s * a_segment + q * a_piece` is readable for `k` elements
+///    (prepared: `a + r * a_row` is readable for the bytes of a row);
 /// 3. `b` points to `ceil(n / nr)` panels `b_panel` bytes apart, 64-byte aligned, packed for this kernel, each of which holds the
 ///    `nr` biases and at least `k_first + (segments - 1) * k_segment + pieces * k` rows;
 /// 4. for `r < m`, `c + r * c_row` is writable for `n` elements, which nothing else uses during the call;
@@ -81,7 +84,27 @@ pub struct PwKernel<S: Scheme> {
     pub(crate) mr: usize,
     /// Columns of a tile and of a packed panel.
     pub(crate) nr: usize,
+    /// How it wants weights and rows laid out.
+    pub(crate) form: S::PwForm,
+    /// Where the kernel wants rows of A in a form of its own: what writes them.
+    pub(crate) prepare: Option<unsafe fn(&PwArgs<S>, &Block)>,
     pub(crate) run: unsafe fn(&PwArgs<S>),
+}
+
+/// Rows that are brought into a kernel's own form: rows `first..first + rows` of the arguments, each of `depth` elements
+/// once the taps in the padding are filled in.
+///
+/// # Safety
+/// A preparation may be called when conditions 1, 2 and 6 of [`PwArgs`] hold, `first + rows <= m`,
+/// `k_first + (segments - 1) * k_segment + pieces * k <= depth`, and `to` is writable for `rows * row_bytes` bytes, which nothing else uses
+/// and of which `row_bytes` are what [`Scheme::row_bytes`] says.
+#[derive(Clone, Copy, Debug)]
+pub struct Block {
+    pub(crate) first: usize,
+    pub(crate) rows: usize,
+    pub(crate) depth: usize,
+    pub(crate) to: *mut u8,
+    pub(crate) row_bytes: usize,
 }
 
 /// Arguments of a depthwise 3x3 kernel: a rectangle of output pixels that all see the same taps.
@@ -96,7 +119,7 @@ pub struct PwKernel<S: Scheme> {
 /// 2. for every output pixel `(y, x)` with `y < rows`, `x < cols` and every tap `(i, j)` with `i < taps_h`, `j < taps_w`,
 ///    `input + (y * stride + i) * input_row + (x * stride + j) * input_col` is readable for `channels` elements, where `stride` is
 ///    the one that the function was written for;
-/// 3. `weights` points to `ceil(channels / ct)` tiles of 10 x ct elements, 64-byte aligned, packed for this kernel, and
+/// 3. `weights` points to `ceil(channels / ct)` tiles, the first of them 64-byte aligned, packed for this kernel, and
 ///    `tap_y + taps_h <= 3`, `tap_x + taps_w <= 3`;
 /// 4. for every output pixel, `output + y * output_row + x * output_col` is writable for `channels` elements, which nothing else
 ///    uses during the call;
@@ -137,6 +160,8 @@ pub struct DwKernel<S: Scheme> {
     pub(crate) isa: Isa,
     /// Channels of a tile of packed weights.
     pub(crate) ct: usize,
+    /// How it wants weights laid out.
+    pub(crate) form: S::DwForm,
     pub(crate) stride1: unsafe fn(&DwArgs<S>),
     pub(crate) stride2: unsafe fn(&DwArgs<S>),
 }

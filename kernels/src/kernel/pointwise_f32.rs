@@ -15,20 +15,12 @@
 //!
 //! `k` has a run-time trip count on purpose. Unrolled, the 27 steps of the stem spill.
 
-use crate::arch::prefetch;
 use crate::epilogue::{EpilogueF32, SIXTH};
 use crate::kernel::args::{Order, PwArgs};
+use crate::kernel::tiles::{Ahead, CHUNK, Tiles};
 use crate::scheme::F32;
 use crate::simd::Vf32;
 
-/// Steps between hints.
-const CHUNK: usize = if cfg!(target_arch = "aarch64") {
-    256
-} else {
-    64
-};
-/// Bytes of a cache line. Where lines are longer, some hints are repeated.
-const LINE: usize = 64;
 /// Panels that a single row takes at a time.
 const ROW_PANELS: usize = 6;
 
@@ -77,7 +69,12 @@ pub(crate) unsafe fn run<V: Vf32, const MR: usize, const NV: usize>(p: &PwArgs<F
         Order::PanelsOutside => {
             for panel in 0..panels {
                 let mut ahead = if panel + 1 < panels {
-                    Ahead::of(p, panel + 1, tiles.left)
+                    Ahead::of(
+                        p,
+                        panel + 1,
+                        tiles.left,
+                        p.segments * p.pieces * p.k.div_ceil(CHUNK),
+                    )
                 } else {
                     Ahead::nothing()
                 };
@@ -87,86 +84,6 @@ pub(crate) unsafe fn run<V: Vf32, const MR: usize, const NV: usize>(p: &PwArgs<F
                 }
             }
         }
-    }
-}
-
-/// Rows cut evenly into tiles, the larger ones first: 49 = 4 x 6 + 5 x 5. Gives the first row and the number of rows of each.
-///
-/// An iterator and no closure, which would not have the features of the function around it; stepping costs no division.
-#[derive(Clone)]
-struct Tiles {
-    row: usize,
-    left: usize,
-    least: usize,
-    larger: usize,
-}
-
-impl Tiles {
-    #[inline(always)]
-    fn new(rows: usize, most: usize) -> Self {
-        let left = rows.div_ceil(most);
-        Self {
-            row: 0,
-            left,
-            least: rows / left,
-            larger: rows % left,
-        }
-    }
-}
-
-impl Iterator for Tiles {
-    type Item = (usize, usize);
-
-    #[inline(always)]
-    fn next(&mut self) -> Option<(usize, usize)> {
-        self.left = self.left.checked_sub(1)?;
-        let rows = self.least + usize::from(self.larger > 0);
-        self.larger = self.larger.saturating_sub(1);
-        let row = self.row;
-        self.row += rows;
-        Some((row, rows))
-    }
-}
-
-/// Weights that are fetched while others are used: the panel behind the one that the tiles are at.
-struct Ahead {
-    next: *const u8,
-    lines: usize,
-    /// Lines for each [`CHUNK`] steps.
-    pace: usize,
-}
-
-impl Ahead {
-    #[inline(always)]
-    fn nothing() -> Self {
-        Self {
-            next: core::ptr::null(),
-            lines: 0,
-            pace: 0,
-        }
-    }
-
-    /// Panel `panel`, in the time of `tiles` tiles.
-    #[inline(always)]
-    fn of(p: &PwArgs<F32>, panel: usize, tiles: usize) -> Self {
-        let chunks = p.segments * p.pieces * p.k.div_ceil(CHUNK);
-        let lines = p.b_panel / LINE;
-        Self {
-            next: p.b.wrapping_add(panel * p.b_panel),
-            lines,
-            pace: lines.div_ceil((tiles * chunks).max(1)),
-        }
-    }
-
-    /// The hints of one chunk.
-    #[inline(always)]
-    fn step(&mut self) {
-        let lines = self.pace.min(self.lines);
-        for line in 0..lines {
-            prefetch::read(self.next.wrapping_add(line * LINE));
-        }
-        self.next = self.next.wrapping_add(lines * LINE);
-        self.lines -= lines;
     }
 }
 

@@ -6,6 +6,8 @@ use core::ptr;
 use crate::executor::Executor;
 use crate::kernel::args::{Order, PwArgs};
 use crate::kernel::parts::{Grid, for_each_part};
+use crate::kernel::prepared;
+use crate::memory::Parts;
 use crate::pointwise::PackedPointwise;
 use crate::scheme::Scheme;
 use crate::shape::Nhwc;
@@ -25,6 +27,7 @@ pub(crate) fn run<S: Scheme>(
     input: View<'_, S::Elem>,
     residual: Option<View<'_, S::Elem>>,
     output: ViewMut<'_, S::Elem>,
+    workspace: Parts<'_>,
 ) {
     // Where all pixels lie at one distance, rows of the image mean nothing: the batch is a matrix of pixels.
     let flat = [
@@ -42,7 +45,8 @@ pub(crate) fn run<S: Scheme>(
         (input, residual, output)
     };
     let grid = grid(packed, executor.threads(), output.shape());
-    for_each_part(executor, &output, grid, &mut [], 0, &|part, _| {
+    let Parts { bytes, part } = workspace;
+    for_each_part(executor, &output, grid, bytes, part, &|part, scratch| {
         rows(
             packed,
             epilogue,
@@ -51,6 +55,7 @@ pub(crate) fn run<S: Scheme>(
             part.rows,
             part.cols,
             part.output,
+            scratch,
         );
     });
 }
@@ -95,7 +100,9 @@ pub(crate) fn passing_bytes<S: Scheme>(packed: &PackedPointwise<S>) -> usize {
     }
 }
 
-/// Rows `rows` of the `n * h` rows and channels `cols`, which start at a panel, into `output`, which holds these alone.
+/// Rows `rows` of the `n * h` rows and channels `cols`, which start at a panel, into `output`, which holds these alone. `scratch` is a
+/// thread's part of the workspace.
+#[allow(clippy::too_many_arguments)]
 pub(crate) fn rows<S: Scheme>(
     packed: &PackedPointwise<S>,
     epilogue: S::Epilogue,
@@ -104,6 +111,7 @@ pub(crate) fn rows<S: Scheme>(
     rows: Range<usize>,
     cols: Range<usize>,
     output: ViewMut<'_, S::Elem>,
+    scratch: &mut [u8],
 ) {
     let kernel = packed.kernel;
     let (panel, out) = (cols.start / kernel.nr, output.layout());
@@ -169,6 +177,6 @@ pub(crate) fn rows<S: Scheme>(
         // `m` pixels follow each other at the strides given, by `collapses` or within one row; the output is this worker's.
         // 3. The panels were packed by this kernel's `nr` for `c_in` rows; `cols` starts at a panel and ends within the last.
         // 6. Shapes have no zero dimension.
-        unsafe { (kernel.run)(&args) }
+        unsafe { prepared::run(kernel, &args, packed.c_in, scratch) }
     }
 }

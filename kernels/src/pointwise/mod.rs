@@ -7,6 +7,8 @@ use core::ops::Range;
 
 use crate::executor::Executor;
 use crate::kernel::args::PwKernel;
+use crate::kernel::prepared;
+use crate::memory::{self, Parts};
 use crate::pack::{self, Filter, GemmSource, Panels};
 use crate::scheme::{F32, Scheme};
 use crate::shape::Nhwc;
@@ -19,7 +21,7 @@ pub struct PackedPointwise<S: Scheme = F32> {
     pub(crate) kernel: &'static PwKernel<S>,
     pub(crate) c_in: usize,
     pub(crate) c_out: usize,
-    pub(crate) panels: Panels,
+    pub(crate) panels: Panels<S>,
 }
 
 impl<S: Scheme> PackedPointwise<S> {
@@ -42,7 +44,7 @@ impl<S: Scheme> PackedPointwise<S> {
                 k: c_in,
                 filter,
             },
-            kernel.nr,
+            kernel,
         )?;
         Ok(Self {
             kernel,
@@ -98,7 +100,7 @@ impl<S: Scheme> Pointwise<S> {
         Ok(Self {
             packed: packed.clone(),
             input,
-            epilogue: S::epilogue(activation)?,
+            epilogue: S::epilogue(activation, &packed.panels.params)?,
         })
     }
 
@@ -116,8 +118,14 @@ impl<S: Scheme> Pointwise<S> {
     }
 
     /// Bytes of workspace that [`run`](Self::run) takes on so many threads.
-    pub fn workspace_len(&self, _threads: usize) -> usize {
-        0
+    pub fn workspace_len(&self, threads: usize) -> usize {
+        memory::workspace_len(threads.max(1), self.scratch())
+    }
+
+    /// Bytes of workspace of a thread.
+    fn scratch(&self) -> usize {
+        let Nhwc { n, h, w, .. } = self.input;
+        prepared::scratch(self.packed.kernel, self.packed.c_in, n * h * w)
     }
 
     /// `output = activation(input x weights + bias)`.
@@ -131,15 +139,30 @@ impl<S: Scheme> Pointwise<S> {
         output: ViewMut<'_, S::Elem>,
         workspace: &mut [u8],
     ) -> Result<()> {
-        self.check(&input, None, &output, self.output_shape(), workspace)?;
-        driver::run(&self.packed, self.epilogue, executor, input, None, output);
+        let scratch = self.check(
+            &input,
+            None,
+            &output,
+            self.output_shape(),
+            workspace,
+            executor.threads(),
+        )?;
+        driver::run(
+            &self.packed,
+            self.epilogue,
+            executor,
+            input,
+            None,
+            output,
+            scratch,
+        );
         Ok(())
     }
 
     /// `output = activation(input x weights + bias + residual)`, the residual of the output's shape.
     ///
     /// # Errors
-    /// As [`run`](Self::run).
+    /// As [`run`](Self::run); [`Error::Unsupported`] for a scheme that does not [add](Scheme::ADDS).
     pub fn run_add(
         &self,
         executor: &dyn Executor,
@@ -148,12 +171,13 @@ impl<S: Scheme> Pointwise<S> {
         output: ViewMut<'_, S::Elem>,
         workspace: &mut [u8],
     ) -> Result<()> {
-        self.check(
+        let scratch = self.check(
             &input,
             Some(&residual),
             &output,
             self.output_shape(),
             workspace,
+            executor.threads(),
         )?;
         driver::run(
             &self.packed,
@@ -162,6 +186,7 @@ impl<S: Scheme> Pointwise<S> {
             input,
             Some(residual),
             output,
+            scratch,
         );
         Ok(())
     }
@@ -180,7 +205,7 @@ impl<S: Scheme> Pointwise<S> {
         workspace: &mut [u8],
     ) -> Result<()> {
         let part = crate::shape::row_range(self.output_shape(), &rows)?;
-        self.check(&input, residual.as_ref(), &output, part, workspace)?;
+        let scratch = self.check(&input, residual.as_ref(), &output, part, workspace, 1)?;
         driver::rows(
             &self.packed,
             self.epilogue,
@@ -189,22 +214,33 @@ impl<S: Scheme> Pointwise<S> {
             rows,
             0..self.packed.c_out,
             output,
+            scratch.bytes,
         );
         Ok(())
     }
 
-    fn check(
+    /// The workspace, divided for so many threads.
+    fn check<'w>(
         &self,
         input: &View<'_, S::Elem>,
         residual: Option<&View<'_, S::Elem>>,
         output: &ViewMut<'_, S::Elem>,
         output_shape: Nhwc,
-        _workspace: &mut [u8],
-    ) -> Result<()> {
+        workspace: &'w mut [u8],
+        threads: usize,
+    ) -> Result<Parts<'w>> {
         input.shape().must_be("input", self.input)?;
         residual.map_or(Ok(()), |r| {
             r.shape().must_be("residual", self.output_shape())
         })?;
-        output.shape().must_be("output", output_shape)
+        if residual.is_some() && !S::ADDS {
+            return Err(Error::Unsupported {
+                operand: "residual",
+                found: "a tensor",
+                expected: "none: quantised tensors are added by `quantised::Add`",
+            });
+        }
+        output.shape().must_be("output", output_shape)?;
+        memory::divide(workspace, threads.max(1), self.scratch())
     }
 }

@@ -4,7 +4,8 @@ use core::ops::Range;
 
 use crate::executor::Executor;
 use crate::kernel::parts::{Grid, for_each_part};
-use crate::memory;
+use crate::kernel::prepared;
+use crate::memory::{self, Parts};
 use crate::scheme::Scheme;
 use crate::separable::Separable;
 use crate::shape::Nhwc;
@@ -48,27 +49,61 @@ pub(crate) fn most_fused_threads<S: Scheme>(op: &Separable<S>) -> usize {
     (n * h * w / PART_PIXELS).max(1)
 }
 
-/// How the workspace is divided: parts, and bytes of each.
-pub(crate) fn workspace<S: Scheme>(op: &Separable<S>, threads: usize) -> (usize, usize) {
-    let Nhwc { n, h, .. } = op.depthwise.output_shape();
-    if is_apart(op, threads) {
-        (1, between_bytes(op, n * h))
-    } else {
-        (threads.max(1), between_bytes(op, strip_rows(op)))
+/// How the workspace is divided.
+pub(crate) struct Division {
+    threads: usize,
+    /// Whole cache lines for all that is between the two, where they run apart.
+    shared: usize,
+    /// Whole cache lines of each thread: a strip where they do not, then what the pointwise kernel takes.
+    part: usize,
+}
+
+impl Division {
+    pub(crate) fn of<S: Scheme>(op: &Separable<S>, threads: usize) -> Self {
+        let Nhwc { n, h, .. } = op.depthwise.output_shape();
+        let (shared, strip) = if is_apart(op, threads) {
+            (between_bytes(op, n * h), 0)
+        } else {
+            (0, between_bytes(op, strip_rows(op)))
+        };
+        Self {
+            threads,
+            shared: memory::lines(shared),
+            part: memory::lines(strip).saturating_add(memory::lines(scratch(op))),
+        }
+    }
+
+    /// All of it.
+    pub(crate) fn bytes(&self) -> usize {
+        let parts = self.threads.max(1).saturating_mul(self.part);
+        self.shared.saturating_add(parts)
     }
 }
 
-/// The whole output, on the executor's threads; `workspace` is divided for `threads`.
+/// Bytes that the pointwise kernel takes on a thread: at most all pixels at a time.
+fn scratch<S: Scheme>(op: &Separable<S>) -> usize {
+    let Nhwc { n, h, w, .. } = op.depthwise.output_shape();
+    prepared::scratch(op.pointwise.kernel, op.pointwise.c_in, n * h * w)
+}
+
+/// The whole output, on the executor's threads; `workspace` is divided as `division` says.
 pub(crate) fn run<S: Scheme>(
     op: &Separable<S>,
     executor: &dyn Executor,
-    threads: usize,
+    division: &Division,
     input: View<'_, S::Elem>,
     output: ViewMut<'_, S::Elem>,
     workspace: &mut [u8],
 ) {
+    let &Division {
+        threads,
+        shared,
+        part,
+    } = division;
     if is_apart(op, threads) {
-        return apart(op, executor, input, output, workspace);
+        let (between, bytes) = workspace.split_at_mut(shared);
+        let parts = Parts { bytes, part };
+        return apart(op, executor, input, output, between, parts);
     }
     let shape = output.shape();
     let strips = shape.h.div_ceil(strip_rows(op));
@@ -88,46 +123,55 @@ pub(crate) fn run<S: Scheme>(
         rows: shape.h.div_ceil(strips.max(wanted).min(shape.h)),
         cols: shape.c,
     };
-    let part_bytes = memory::lines(between_bytes(op, strip_rows(op)));
     for_each_part(
         executor,
         &output,
         grid,
         workspace,
-        part_bytes,
-        &|part, strip| {
-            rows(op, &input, part.rows, part.output, strip);
+        part,
+        &|part, workspace| {
+            rows(op, &input, part.rows, part.output, workspace);
         },
     );
 }
 
-/// Depthwise into the workspace, then pointwise out of it.
+/// Depthwise into the workspace, then pointwise out of it; `parts` are the threads' own.
 fn apart<S: Scheme>(
     op: &Separable<S>,
     executor: &dyn Executor,
     input: View<'_, S::Elem>,
     output: ViewMut<'_, S::Elem>,
-    workspace: &mut [u8],
+    between: &mut [u8],
+    parts: Parts<'_>,
 ) {
     let shape = op.depthwise.output_shape();
     let strides = Strides::spread_of::<S::Elem>(shape);
-    let elements = memory::elements::<S::Elem>(workspace, shape.n * strides.n);
+    let elements = memory::elements::<S::Elem>(between, shape.n * strides.n);
     let between = ViewMut::made_for(elements, shape, strides);
     depthwise::driver::run(&op.depthwise, executor, input, between);
     let between = View::made_for(elements, shape, strides);
-    pointwise::driver::run(&op.pointwise, op.epilogue, executor, between, None, output);
+    pointwise::driver::run(
+        &op.pointwise,
+        op.epilogue,
+        executor,
+        between,
+        None,
+        output,
+        parts,
+    );
 }
 
-/// Rows `rows` of the `n * h` output rows into `output`, which holds these alone.
+/// Rows `rows` of the `n * h` output rows into `output`, which holds these alone. `workspace` is a thread's part.
 pub(crate) fn rows<S: Scheme>(
     op: &Separable<S>,
     input: &View<'_, S::Elem>,
     rows: Range<usize>,
     output: ViewMut<'_, S::Elem>,
-    strip: &mut [u8],
+    workspace: &mut [u8],
 ) {
     let between = op.depthwise.output_shape();
     let most = strip_rows(op);
+    let (strip, scratch) = workspace.split_at_mut(memory::lines(between_bytes(op, most)));
     let mut start = rows.start;
     while start < rows.end {
         let these = start..rows.end.min(start + most);
@@ -156,6 +200,7 @@ pub(crate) fn rows<S: Scheme>(
             0..shape.h,
             channels.clone(),
             output.part(local, channels),
+            scratch,
         );
         start = these.end;
     }

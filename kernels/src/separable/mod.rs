@@ -69,7 +69,7 @@ impl<S: Scheme> Separable<S> {
         let op = Self {
             depthwise,
             pointwise: pointwise.clone(),
-            epilogue: S::epilogue(pointwise_activation)?,
+            epilogue: S::epilogue(pointwise_activation, &pointwise.panels.params)?,
         };
         op.output_shape().len("output")?;
         Ok(op)
@@ -90,10 +90,7 @@ impl<S: Scheme> Separable<S> {
 
     /// Bytes of workspace that [`run`](Self::run) takes on up to so many threads: a strip for each of them, or all that is between the two.
     pub fn workspace_len(&self, threads: usize) -> usize {
-        let len = |threads| {
-            let (parts, bytes) = driver::workspace(self, threads);
-            memory::workspace_len(parts, bytes)
-        };
+        let len = |threads| memory::workspace_len(1, driver::Division::of(self, threads).bytes());
         // Fewer threads than planned may take more: strips of their own, where more of them would share all that is between the two.
         len(threads).max(len(threads.min(driver::most_fused_threads(self))))
     }
@@ -112,9 +109,9 @@ impl<S: Scheme> Separable<S> {
         input.shape().must_be("input", self.input_shape())?;
         output.shape().must_be("output", self.output_shape())?;
         let threads = executor.threads();
-        let (parts, bytes) = driver::workspace(self, threads);
-        let workspace = memory::carve(workspace, parts, bytes)?;
-        driver::run(self, executor, threads, input, output, workspace);
+        let division = driver::Division::of(self, threads);
+        let workspace = memory::carve(workspace, 1, division.bytes())?;
+        driver::run(self, executor, &division, input, output, workspace);
         Ok(())
     }
 
@@ -135,9 +132,9 @@ impl<S: Scheme> Separable<S> {
             "output",
             crate::shape::row_range(self.output_shape(), &rows)?,
         )?;
-        let (parts, bytes) = driver::workspace(self, 1);
-        let strip = memory::carve(workspace, parts, bytes)?;
-        driver::rows(self, &input, rows, output, strip);
+        let division = driver::Division::of(self, 1);
+        let workspace = memory::carve(workspace, 1, division.bytes())?;
+        driver::rows(self, &input, rows, output, workspace);
         Ok(())
     }
 }

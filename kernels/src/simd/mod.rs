@@ -6,6 +6,14 @@ pub(crate) mod avx2_fma;
 pub(crate) mod neon;
 #[cfg(feature = "portable")]
 pub(crate) mod portable;
+pub(crate) mod q8;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod q8_avx2;
+#[cfg(feature = "portable")]
+pub(crate) mod q8_portable;
+pub(crate) mod q8_scalar;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod q8_vnni;
 pub(crate) mod scalar;
 
 use crate::kernel::args::DwArgs;

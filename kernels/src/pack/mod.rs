@@ -4,12 +4,22 @@
 //! GEMM, panels of nr columns:      [ bias: nr ][ k = 0: nr ][ k = 1: nr ] ...      columns beyond c_out are zero
 //! depthwise, tiles of ct channels: [ bias: ct ][ w00: ct ] ... [ w22: ct ]         channels beyond C are zero
 //! ```
-//! Both start on a cache line. Weights come as TensorFlow Lite stores them: `[c_out, kh, kw, c_in]`, depthwise `[3, 3, C]`.
+//! Both start on a cache line. Quantised ones have scales behind the biases, and weights as the kernel wants them: `q8.rs`.
+//! Weights come as TensorFlow Lite stores them: `[c_out, kh, kw, c_in]`, depthwise `[3, 3, C]`.
+
+mod f32;
+mod q8;
+
+pub(crate) use self::f32::{depthwise_f32, gemm_f32};
+pub(crate) use self::q8::{
+    DwFormQ8, FilterQ8, FormQ8, ROW_HEADER, Word, depthwise_q8, dw_tile_bytes, gemm_q8,
+};
 
 use alloc::sync::Arc;
 
 use crate::memory::{self, AlignedBytes};
-use crate::scheme::{F32, Scheme};
+use crate::quantization::FilterQuantization;
+use crate::scheme::{F32, Quantised, Scheme};
 use crate::shape::WINDOW;
 use crate::{Error, Isa, Result};
 
@@ -21,7 +31,7 @@ const TAPS: usize = WINDOW * WINDOW;
 pub struct Filter<'a, S: Scheme> {
     pub(crate) weights: &'a [S::Weight],
     pub(crate) bias: Option<&'a [S::Bias]>,
-    pub(crate) flush_subnormals: bool,
+    pub(crate) params: S::FilterParams<'a>,
 }
 
 impl<'a> Filter<'a, F32> {
@@ -30,18 +40,18 @@ impl<'a> Filter<'a, F32> {
         Self {
             weights,
             bias,
-            flush_subnormals: false,
+            params: false,
         }
     }
 
     /// Packs subnormal weights and biases as zeros of their sign. Arithmetic on subnormals is many times slower on some CPUs.
     pub fn flush_subnormals(mut self) -> Self {
-        self.flush_subnormals = true;
+        self.params = true;
         self
     }
 
     fn value(&self, x: f32) -> f32 {
-        if self.flush_subnormals && x.is_subnormal() {
+        if self.params && x.is_subnormal() {
             0.0_f32.copysign(x)
         } else {
             x
@@ -53,13 +63,49 @@ impl<'a> Filter<'a, F32> {
     }
 }
 
+impl<'a, S: Quantised> Filter<'a, S> {
+    /// `weights` in the order that the op names, `bias` one an output channel (`None`: zeros), in units of
+    /// `input.scale * weight_scale`.
+    pub fn i8(
+        weights: &'a [i8],
+        bias: Option<&'a [i32]>,
+        quantization: FilterQuantization<'a>,
+    ) -> Self {
+        Self {
+            weights: bytemuck::cast_slice(weights),
+            bias,
+            params: FilterQ8 {
+                quantization,
+                unsigned: false,
+            },
+        }
+    }
+
+    /// As [`Filter::i8`], for weights without a sign, as the checkpoints of 2017 have them.
+    pub fn u8(
+        weights: &'a [u8],
+        bias: Option<&'a [i32]>,
+        quantization: FilterQuantization<'a>,
+    ) -> Self {
+        Self {
+            weights,
+            bias,
+            params: FilterQ8 {
+                quantization,
+                unsigned: true,
+            },
+        }
+    }
+}
+
 /// Packed panels, shared by all ops made from them.
 #[derive(Clone, Debug)]
 #[doc(hidden)]
-pub struct Panels {
+pub struct Panels<S: Scheme> {
     pub(crate) data: Arc<AlignedBytes>,
     /// Bytes from a panel to the next.
     pub(crate) panel_bytes: usize,
+    pub(crate) params: S::Params,
 }
 
 /// A matrix `[c_out, k]` to be packed.
@@ -122,70 +168,26 @@ pub(crate) fn expect_filter<S: Scheme>(
         .map_or(Ok(()), |bias| expect("bias", c_out, bias.len()))
 }
 
-/// `rows` rows of `width` elements of four bytes a panel, filled by `fill(panel, elements)`.
-fn panels_f32(
-    panels: usize,
-    rows: usize,
-    width: usize,
-    mut fill: impl FnMut(usize, &mut [f32]),
-) -> Result<Panels> {
+/// `count` panels of `bytes` bytes, filled by `fill(panel, bytes)`. Each starts on a cache line.
+fn panels<S: Scheme>(
+    count: usize,
+    bytes: Option<usize>,
+    params: S::Params,
+    mut fill: impl FnMut(usize, &mut [u8]),
+) -> Result<Panels<S>> {
     let overflow = Error::SizeOverflow {
         operand: "packed weights",
     };
-    let bytes = rows
-        .checked_mul(width * size_of::<f32>())
-        .filter(|&b| b <= isize::MAX as usize);
+    let bytes = bytes.filter(|&b| b <= isize::MAX as usize);
     let panel_bytes = memory::lines(bytes.ok_or(overflow.clone())?);
-    let len = panels.checked_mul(panel_bytes);
+    let len = count.checked_mul(panel_bytes);
     let mut data = AlignedBytes::zeroed(len.ok_or(overflow)?)?;
     for (panel, bytes) in data.chunks_exact_mut(panel_bytes).enumerate() {
-        fill(panel, memory::elements(bytes, rows * width));
+        fill(panel, bytes);
     }
     Ok(Panels {
         data: Arc::new(data),
         panel_bytes,
-    })
-}
-
-pub(crate) fn gemm_f32(source: &GemmSource<'_, F32>, nr: usize) -> Result<Panels> {
-    let &GemmSource {
-        c_out,
-        k,
-        ref filter,
-    } = source;
-    let rows = k.checked_add(1).ok_or(Error::SizeOverflow {
-        operand: "packed weights",
-    })?;
-    panels_f32(c_out.div_ceil(nr), rows, nr, |panel, elements| {
-        for column in 0..nr.min(c_out - panel * nr) {
-            let channel = panel * nr + column;
-            elements[column] = filter.bias(channel);
-            let weights = &filter.weights[channel * k..][..k];
-            for (row, &w) in elements[nr..].chunks_exact_mut(nr).zip(weights) {
-                row[column] = filter.value(w);
-            }
-        }
-    })
-}
-
-pub(crate) fn depthwise_f32(source: &DepthwiseSource<'_, F32>, ct: usize) -> Result<Panels> {
-    let &DepthwiseSource {
-        channels,
-        ref filter,
-    } = source;
-    // Tiles follow each other without a gap: the kernel steps from one to the next.
-    let tiles = channels.div_ceil(ct);
-    let rows = tiles.checked_mul(1 + TAPS).ok_or(Error::SizeOverflow {
-        operand: "packed weights",
-    })?;
-    panels_f32(1, rows, ct, |_, elements| {
-        for channel in 0..channels {
-            let tile = &mut elements[channel / ct * (1 + TAPS) * ct..][..(1 + TAPS) * ct];
-            tile[channel % ct] = filter.bias(channel);
-            for tap in 0..TAPS {
-                tile[(1 + tap) * ct + channel % ct] =
-                    filter.value(filter.weights[tap * channels + channel]);
-            }
-        }
+        params,
     })
 }

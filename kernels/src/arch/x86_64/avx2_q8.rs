@@ -1,0 +1,10 @@
+//! Quantised kernels on AVX2: 16 registers of 16 words.
+//!
+//! Pointwise 6 x 16: 12 accumulators, 2 vectors of the panel, a broadcast pair, a product.
+//! Depthwise 2 x 2: 8 accumulators of eight sums, 4 pixels and their pairs.
+
+use crate::arch::{dw_q8, pw_q8};
+use crate::simd::q8_avx2::Avx2;
+
+pw_q8!(PW_QS8_6X16 "pw_qs8_6x16__avx2_fma", PW_QU8_6X16 "pw_qu8_6x16__avx2_fma", Avx2Fma, avx2_fma, Avx2, 6 x 2, Centred x 2);
+dw_q8!(DW_QS8_16C "dw3x3_qs8_16c__avx2_fma", DW_QU8_16C "dw3x3_qu8_16c__avx2_fma", Avx2Fma, avx2_fma, Avx2, s1 2 x 2, s2 1 x 3);

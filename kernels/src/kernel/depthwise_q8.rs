@@ -1,0 +1,312 @@
+//! The quantised depthwise 3x3 kernel over any vector of pixels: patches as in `depthwise_f32.rs`.
+//!
+//! Pixels are i16 and less their zero point, so that taps in the padding are simply left out and weights may have any zero point.
+//! Where an ISA multiplies pairs (`vpmaddwd`), two input rows are interleaved once and serve every output that sees both:
+//!
+//! ```text
+//!   2 x W outputs at stride 1, one column of inputs:      weights, for each column of the window:
+//!       r0   (r0, 0)                                         A = (w0, w1)   B = (w1, w2)
+//!       r1   (r1, r2)   output row 0 = (r0, 0) A + (r1, r2) B
+//!       r2              output row 1 = (r1, r2) A + (0, r3) B
+//!       r3   (0, r3)
+//! ```
+//! Integer sums have no order, so that only the result is part of the numerics contract.
+
+use crate::kernel::args::DwArgs;
+use crate::pack::dw_tile_bytes;
+use crate::scheme::Quantised;
+use crate::shape::WINDOW;
+use crate::simd::q8::{Pixels, copy};
+
+/// The kernel: all pixels of `p`, in patches of up to `PH x PW` outputs.
+///
+/// # Safety
+/// As [`DwArgs`], with `ct` = `V::LANES` and stride `STRIDE`; called inside a function with the features of `V`'s ISA.
+#[inline(always)]
+pub(crate) unsafe fn run<
+    S: Quantised,
+    V: Pixels,
+    const STRIDE: usize,
+    const PH: usize,
+    const PW: usize,
+>(
+    p: &DwArgs<S>,
+) {
+    // SAFETY: every call stays within the rectangle of `p`, and has as many taps.
+    unsafe {
+        match (p.taps_h, p.taps_w) {
+            (3, 3) => patches::<S, V, STRIDE, PH, PW, 3, 3>(p),
+            // Borders of one row or column, as padding of one makes them.
+            (2, 3) => patches::<S, V, STRIDE, 1, PW, 2, 3>(p),
+            (3, 2) => patches::<S, V, STRIDE, PH, 1, 3, 2>(p),
+            (2, 2) => patches::<S, V, STRIDE, 1, 1, 2, 2>(p),
+            _ => any_taps::<S, V, STRIDE>(p),
+        }
+    }
+}
+
+/// All pixels of `p`, which see `TH x TW` taps.
+///
+/// # Safety
+/// As [`run`], for as many taps.
+#[inline(always)]
+unsafe fn patches<
+    S: Quantised,
+    V: Pixels,
+    const STRIDE: usize,
+    const PH: usize,
+    const PW: usize,
+    const TH: usize,
+    const TW: usize,
+>(
+    p: &DwArgs<S>,
+) {
+    const { assert!(PH <= 2 && PW <= 4, "add arms below") }
+    let mut y = 0;
+    while y < p.rows {
+        let h = if PH >= 2 && p.rows - y >= 2 { 2 } else { 1 };
+        let mut x = 0;
+        while x < p.cols {
+            // SAFETY: rows y..y + h and columns x..x + w are among those of `p`.
+            x += unsafe {
+                match (h, (p.cols - x).min(PW)) {
+                    (2, 4) if PW >= 4 => patch::<S, V, STRIDE, 2, 4, TH, TW>(p, y, x),
+                    (2, 3) if PW >= 3 => patch::<S, V, STRIDE, 2, 3, TH, TW>(p, y, x),
+                    (2, 2) if PW >= 2 => patch::<S, V, STRIDE, 2, 2, TH, TW>(p, y, x),
+                    (2, _) => patch::<S, V, STRIDE, 2, 1, TH, TW>(p, y, x),
+                    (_, 4) if PW >= 4 => patch::<S, V, STRIDE, 1, 4, TH, TW>(p, y, x),
+                    (_, 3) if PW >= 3 => patch::<S, V, STRIDE, 1, 3, TH, TW>(p, y, x),
+                    (_, 2) if PW >= 2 => patch::<S, V, STRIDE, 1, 2, TH, TW>(p, y, x),
+                    _ => patch::<S, V, STRIDE, 1, 1, TH, TW>(p, y, x),
+                }
+            };
+        }
+        y += h;
+    }
+}
+
+/// `H x W` outputs for all channels; returns `W`.
+///
+/// # Safety
+/// As [`patches`]; the outputs are among those of `p`.
+#[inline(always)]
+unsafe fn patch<
+    S: Quantised,
+    V: Pixels,
+    const STRIDE: usize,
+    const H: usize,
+    const W: usize,
+    const TH: usize,
+    const TW: usize,
+>(
+    p: &DwArgs<S>,
+    y: usize,
+    x: usize,
+) -> usize {
+    // SAFETY: DwArgs 2 to 4; vectors are whole while `c + LANES <= channels`, the last one is partial.
+    unsafe {
+        let input = p
+            .input
+            .cast::<u8>()
+            .add(y * STRIDE * p.input_row + x * STRIDE * p.input_col);
+        let output = p
+            .output
+            .cast::<u8>()
+            .add(y * p.output_row + x * p.output_col);
+        let mut c = 0;
+        let mut tile = p.weights;
+        while c + V::LANES <= p.channels {
+            let acc = accumulate::<S, V, STRIDE, H, W, TH, TW, false>(p, input.add(c), tile, 0);
+            let scales = tile.add(4 * V::LANES).cast();
+            for (h, acc) in acc.into_iter().enumerate() {
+                for (w, acc) in acc.into_iter().enumerate() {
+                    let to = output.add(h * p.output_row + w * p.output_col + c);
+                    V::store(acc, scales, &p.epilogue, S::UNSIGNED, to);
+                }
+            }
+            c += V::LANES;
+            tile = tile.add(dw_tile_bytes(V::LANES, V::PAIRS));
+        }
+        let left = p.channels - c;
+        if left > 0 {
+            let acc = accumulate::<S, V, STRIDE, H, W, TH, TW, true>(p, input.add(c), tile, left);
+            for (h, acc) in acc.into_iter().enumerate() {
+                for (w, acc) in acc.into_iter().enumerate() {
+                    let to = output.add(h * p.output_row + w * p.output_col + c);
+                    store_partial::<S, V>(p, acc, tile, to, left);
+                }
+            }
+        }
+    }
+    W
+}
+
+/// Requantises and stores the first `n` channels of a vector.
+///
+/// # Safety
+/// As [`run`]; `tile` is the vector's, `to` is writable for `n` elements.
+#[inline(always)]
+unsafe fn store_partial<S: Quantised, V: Pixels>(
+    p: &DwArgs<S>,
+    acc: V::Acc,
+    tile: *const u8,
+    to: *mut u8,
+    n: usize,
+) {
+    const { assert!(V::LANES <= 64) }
+    let mut bytes = [0_u8; 64];
+    // SAFETY: the array holds a vector's bytes, `to` as many as are copied.
+    unsafe {
+        let scales = tile.add(4 * V::LANES).cast();
+        V::store(acc, scales, &p.epilogue, S::UNSIGNED, bytes.as_mut_ptr());
+        copy(bytes.as_ptr(), to, n);
+    }
+}
+
+/// The sums of `H x W` outputs for one vector of channels, of which `left` are there if it is a partial one.
+///
+/// # Safety
+/// The `(H - 1) * STRIDE + TH` rows and `(W - 1) * STRIDE + TW` columns of pixels from `input` on are readable for a vector, or for
+/// `left` channels; `tile` points to a tile.
+#[inline(always)]
+unsafe fn accumulate<
+    S: Quantised,
+    V: Pixels,
+    const STRIDE: usize,
+    const H: usize,
+    const W: usize,
+    const TH: usize,
+    const TW: usize,
+    const PARTIAL: bool,
+>(
+    p: &DwArgs<S>,
+    input: *const u8,
+    tile: *const u8,
+    left: usize,
+) -> [[V::Acc; W]; H] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let weights = tile.add(8 * V::LANES).cast::<i16>();
+        // A whole window's taps start at 0; saying so keeps the addresses constant.
+        let (tap_y, tap_x) = if (TH, TW) == (3, 3) {
+            (0, 0)
+        } else {
+            (p.tap_y, p.tap_x)
+        };
+        let zero_point = p.epilogue.input_zero_point;
+        let mut acc = [[V::sums(tile.cast()); W]; H];
+        for ix in 0..(W - 1) * STRIDE + TW {
+            // At most (2 - 1) * 2 + 3 rows; those beyond are never loaded.
+            let mut pixels = [V::zero(); 5];
+            for (iy, pixel) in pixels.iter_mut().enumerate().take((H - 1) * STRIDE + TH) {
+                let from = input.add(iy * p.input_row + ix * p.input_col);
+                *pixel = if PARTIAL {
+                    V::load_partial(from, left, S::UNSIGNED, zero_point)
+                } else {
+                    V::load(from, S::UNSIGNED, zero_point)
+                };
+            }
+            for w in 0..W {
+                // The tap column under which this input column lies for output column w, if it does.
+                let Some(kx) = ix.checked_sub(w * STRIDE).filter(|&kx| kx < TW) else {
+                    continue;
+                };
+                let weights = weights.add((tap_x + kx) * row_words::<V>());
+                for (h, acc) in acc.iter_mut().enumerate() {
+                    let seen = &pixels[h * STRIDE..];
+                    acc[w] = column::<V, TH>(acc[w], seen, h % 2 == 1, tap_y, weights);
+                }
+            }
+        }
+        acc
+    }
+}
+
+/// Words of packed weights from a tap to the next in a row of the window.
+const fn row_words<V: Pixels>() -> usize {
+    if V::PAIRS { 2 * V::LANES } else { V::LANES }
+}
+
+/// `acc` and the `TH` taps of a column, the first of them tap row `tap_y`, for the pixels `seen`. An odd output row pairs its first
+/// two taps, an even one its last two, so that neighbours at stride 1 share a pair.
+///
+/// # Safety
+/// `weights` points to the column's weights of tap row 0.
+#[inline(always)]
+unsafe fn column<V: Pixels, const TH: usize>(
+    mut acc: V::Acc,
+    seen: &[V],
+    odd: bool,
+    tap_y: usize,
+    weights: *const i16,
+) -> V::Acc {
+    let row = WINDOW * row_words::<V>();
+    // SAFETY: the caller's promise; there are two rows of pairs, or three of taps.
+    unsafe {
+        if !V::PAIRS {
+            for (ky, pixel) in seen.iter().enumerate().take(TH) {
+                acc = pixel.mul_add(acc, weights.add((tap_y + ky) * row));
+            }
+            return acc;
+        }
+        let zero = V::zero();
+        match TH {
+            3 if odd => {
+                acc = V::dot_pair(acc, V::pair(seen[0], seen[1]), weights);
+                V::dot_pair(acc, V::pair(zero, seen[2]), weights.add(row))
+            }
+            3 => {
+                acc = V::dot_pair(acc, V::pair(seen[0], zero), weights);
+                V::dot_pair(acc, V::pair(seen[1], seen[2]), weights.add(row))
+            }
+            2 => V::dot_pair(acc, V::pair(seen[0], seen[1]), weights.add(tap_y * row)),
+            // A single tap is the first or the second of a pair.
+            _ if tap_y == 0 => V::dot_pair(acc, V::pair(seen[0], zero), weights),
+            _ => V::dot_pair(acc, V::pair(zero, seen[0]), weights.add((tap_y - 1) * row)),
+        }
+    }
+}
+
+/// Any taps, output by output. For the corners of odd paddings and images smaller than the window.
+///
+/// # Safety
+/// As [`run`].
+#[inline(always)]
+unsafe fn any_taps<S: Quantised, V: Pixels, const STRIDE: usize>(p: &DwArgs<S>) {
+    let (e, unsigned) = (&p.epilogue, S::UNSIGNED);
+    for pixel in 0..p.rows * p.cols {
+        let (y, x) = (pixel / p.cols, pixel % p.cols);
+        // SAFETY: DwArgs 2 to 5, for the taps that there are; without taps nothing is read, so that no pointer is formed.
+        unsafe {
+            let input = p
+                .input
+                .cast::<u8>()
+                .wrapping_add(y * STRIDE * p.input_row + x * STRIDE * p.input_col);
+            let output = p
+                .output
+                .cast::<u8>()
+                .add(y * p.output_row + x * p.output_col);
+            let (mut c, mut tile) = (0, p.weights);
+            while c < p.channels {
+                let left = (p.channels - c).min(V::LANES);
+                let mut acc = V::sums(tile.cast());
+                let weights = tile.add(8 * V::LANES).cast::<i16>();
+                for i in 0..p.taps_h {
+                    for j in 0..p.taps_w {
+                        let at = input.add(i * p.input_row + j * p.input_col + c);
+                        let pixel = if left == V::LANES {
+                            V::load(at, unsigned, e.input_zero_point)
+                        } else {
+                            V::load_partial(at, left, unsigned, e.input_zero_point)
+                        };
+                        let weights = weights.add((p.tap_x + j) * row_words::<V>());
+                        acc = column::<V, 1>(acc, &[pixel], false, p.tap_y + i, weights);
+                    }
+                }
+                store_partial::<S, V>(p, acc, tile, output.add(c), left);
+                c += V::LANES;
+                tile = tile.add(dw_tile_bytes(V::LANES, V::PAIRS));
+            }
+        }
+    }
+}

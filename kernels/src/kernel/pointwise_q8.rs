@@ -1,0 +1,236 @@
+//! The quantised pointwise kernel over any vector of sums: the tile of `pointwise_f32.rs`, with steps of several `k` at a time.
+//!
+//! ```text
+//!  prepared row:  [ constant ][ step 0: STEP bytes ][ step 1 ] ...
+//!  panel:         [ bias: nr ][ scale: nr ][ step 0: nr x STEP bytes ][ step 1 ] ...
+//!
+//!  acc = bias + constant;   acc += row x columns, a step at a time;   y = requantise(acc)
+//! ```
+//! Integer sums have no order, so that nothing here is part of the numerics contract but the result. Rows come from
+//! `prepare_q8.rs`: a step of them is one broadcast, and there is no tail of k.
+
+use crate::kernel::args::{Order, PwArgs};
+use crate::kernel::tiles::{Ahead, CHUNK, Tiles};
+use crate::pack::ROW_HEADER;
+use crate::scheme::Quantised;
+use crate::simd::q8::{Sums, copy};
+
+/// Panels that a single row takes at a time: enough chains to hide the latency of a step.
+const ROW_PANELS: usize = 4;
+
+/// The kernel: all tiles of `p`.
+///
+/// # Safety
+/// As [`PwArgs`], of prepared rows, with `mr` = `MR` and `nr` = `NV * V::LANES`; called inside a function with the features of `V`'s ISA.
+#[inline(always)]
+pub(crate) unsafe fn run<
+    S: Quantised,
+    V: Sums,
+    const MR: usize,
+    const NV: usize,
+    const KR: usize,
+>(
+    p: &PwArgs<S>,
+) {
+    let nr = NV * V::LANES;
+    let (panels, steps) = (p.n.div_ceil(nr), p.k.div_ceil(KR));
+    if p.m == 1 {
+        let mut panel = 0;
+        while panel < panels {
+            // SAFETY: panels that there are.
+            unsafe {
+                if panels - panel >= ROW_PANELS {
+                    tile::<S, V, 1, NV, ROW_PANELS, false>(
+                        p,
+                        steps,
+                        0,
+                        panel,
+                        &mut Ahead::nothing(),
+                    );
+                    panel += ROW_PANELS;
+                } else {
+                    tile::<S, V, 1, NV, 1, false>(p, steps, 0, panel, &mut Ahead::nothing());
+                    panel += 1;
+                }
+            }
+        }
+        return;
+    }
+    let tiles = Tiles::new(p.m, MR);
+    match p.order {
+        Order::RowsOutside => {
+            for (row, rows) in tiles {
+                for panel in 0..panels {
+                    // SAFETY: rows and panel are among those of `p`; there are at most MR rows.
+                    unsafe {
+                        tile_of::<S, V, MR, NV, false>(
+                            p,
+                            steps,
+                            row,
+                            rows,
+                            panel,
+                            &mut Ahead::nothing(),
+                        );
+                    }
+                }
+            }
+        }
+        Order::PanelsOutside => {
+            for panel in 0..panels {
+                let mut ahead = if panel + 1 < panels {
+                    Ahead::of(p, panel + 1, tiles.left, steps.div_ceil(CHUNK))
+                } else {
+                    Ahead::nothing()
+                };
+                for (row, rows) in tiles.clone() {
+                    // SAFETY: as above.
+                    unsafe { tile_of::<S, V, MR, NV, true>(p, steps, row, rows, panel, &mut ahead) }
+                }
+            }
+        }
+    }
+}
+
+/// Chooses the tile of `rows` rows; those above `MR` are never compiled.
+///
+/// # Safety
+/// As [`run`]; rows `row..row + rows` and panel `panel` are among those of `p`.
+#[inline(always)]
+unsafe fn tile_of<S: Quantised, V: Sums, const MR: usize, const NV: usize, const AHEAD: bool>(
+    p: &PwArgs<S>,
+    steps: usize,
+    row: usize,
+    rows: usize,
+    panel: usize,
+    ahead: &mut Ahead,
+) {
+    macro_rules! tiles {
+        ($($rows:literal)+) => {
+            match rows {
+                $($rows if MR >= $rows => tile::<S, V, $rows, NV, 1, AHEAD>(p, steps, row, panel, ahead),)+
+                _ => tile::<S, V, 1, NV, 1, AHEAD>(p, steps, row, panel, ahead),
+            }
+        };
+    }
+    // SAFETY: the caller's promise; each arm computes as many rows as there are.
+    unsafe { tiles!(12 11 10 9 8 7 6 5 4 3 2) }
+    const { assert!(MR <= 12, "add arms above") }
+}
+
+/// One tile of `M` rows and `P` panels.
+///
+/// # Safety
+/// As [`run`]; rows `row..row + M` and panels `panel..panel + P` are among those of `p`.
+#[inline(always)]
+unsafe fn tile<
+    S: Quantised,
+    V: Sums,
+    const M: usize,
+    const NV: usize,
+    const P: usize,
+    const AHEAD: bool,
+>(
+    p: &PwArgs<S>,
+    steps: usize,
+    row: usize,
+    panel: usize,
+    ahead: &mut Ahead,
+) {
+    let nr = NV * V::LANES;
+    // SAFETY: PwArgs 2 to 4 for prepared rows: each has a header and `steps` steps, each panel two vectors of columns and as many steps.
+    unsafe {
+        let a = p.a.cast::<u8>().add(row * p.a_row);
+        let packed = p.b.add(panel * p.b_panel);
+        let mut acc = [[[V::splat(0); NV]; P]; M];
+        for (m, acc) in acc.iter_mut().enumerate() {
+            let constant = V::splat(a.add(m * p.a_row).cast::<i32>().read());
+            for (q, acc) in acc.iter_mut().enumerate() {
+                let bias = packed.add(q * p.b_panel).cast::<i32>();
+                for (v, acc) in acc.iter_mut().enumerate() {
+                    *acc = V::load(bias.add(v * V::LANES)).add(constant);
+                }
+            }
+        }
+        let (mut a_step, mut b_step) = (a.add(ROW_HEADER), packed.add(2 * 4 * nr));
+        let mut left = steps;
+        while left > 0 {
+            let chunk = if AHEAD { left.min(CHUNK) } else { left };
+            for _ in 0..chunk {
+                for q in 0..P {
+                    let mut columns = [V::columns(b_step.add(q * p.b_panel)); NV];
+                    for (v, columns) in columns.iter_mut().enumerate().skip(1) {
+                        *columns = V::columns(b_step.add(q * p.b_panel + v * V::LANES * V::STEP));
+                    }
+                    for (m, acc) in acc.iter_mut().enumerate() {
+                        let row = V::row(a_step.add(m * p.a_row));
+                        for (acc, columns) in acc[q].iter_mut().zip(columns) {
+                            *acc = acc.dot(row, columns);
+                        }
+                    }
+                }
+                a_step = a_step.add(V::STEP);
+                b_step = b_step.add(nr * V::STEP);
+            }
+            if AHEAD {
+                ahead.step();
+            }
+            left -= chunk;
+        }
+        for (m, acc) in acc.into_iter().enumerate() {
+            for (q, acc) in acc.into_iter().enumerate() {
+                let scales = packed.add(q * p.b_panel + 4 * nr).cast::<f32>();
+                store::<S, V, NV>(p, row + m, (panel + q) * nr, scales, acc);
+            }
+        }
+    }
+}
+
+/// Requantises and stores `NV` vectors of row `row` from column `col` on, as far as there are columns.
+///
+/// # Safety
+/// As [`run`]; `row < m`, `col < n`, `scales` are those of the panel.
+#[inline(always)]
+unsafe fn store<S: Quantised, V: Sums, const NV: usize>(
+    p: &PwArgs<S>,
+    row: usize,
+    col: usize,
+    scales: *const f32,
+    acc: [V; NV],
+) {
+    let (columns, e) = (p.n - col, &p.epilogue);
+    // SAFETY: PwArgs 4: `n - col` elements from `col` on are there, and no more are touched.
+    unsafe {
+        let c = p.c.cast::<u8>().add(row * p.c_row + col);
+        if columns >= NV * V::LANES {
+            let mut v = 0;
+            while v + 2 <= NV {
+                let at = v * V::LANES;
+                V::store_two(
+                    [acc[v], acc[v + 1]],
+                    scales.add(at),
+                    e,
+                    S::UNSIGNED,
+                    c.add(at),
+                );
+                v += 2;
+            }
+            if v < NV {
+                acc[v].store(
+                    scales.add(v * V::LANES),
+                    e,
+                    S::UNSIGNED,
+                    c.add(v * V::LANES),
+                );
+            }
+            return;
+        }
+        for (v, acc) in acc.into_iter().enumerate() {
+            let at = v * V::LANES;
+            let left = columns.saturating_sub(at).min(V::LANES);
+            let mut bytes = [0_u8; 64];
+            acc.store(scales.add(at), e, S::UNSIGNED, bytes.as_mut_ptr());
+            copy(bytes.as_ptr(), c.wrapping_add(at), left);
+        }
+    }
+    const { assert!(V::LANES <= 64, "the bytes of a partial store") }
+}

@@ -1,0 +1,121 @@
+//! Rows of A as quantised kernels want them; see `prepared.rs`.
+//!
+//! ```text
+//!  elements:      [ a a a a a a a ]  (in pieces and segments, some of them in the padding)
+//!  prepared row:  [ constant: i32, and room: 16 bytes ][ words, padded to whole steps ]
+//! ```
+//! A word is the element as the form says. Taps in the padding are the zero point, so that every row meets all weights.
+
+use crate::kernel::args::{Block, PwArgs};
+use crate::pack::{FormQ8, ROW_HEADER, Word};
+use crate::scheme::Quantised;
+
+/// The preparation for `form`.
+///
+/// # Safety
+/// As [`Block`].
+#[inline(always)]
+pub(crate) unsafe fn run<S: Quantised>(p: &PwArgs<S>, block: &Block, form: FormQ8) {
+    let (zero_point, zw) = (p.epilogue.input_zero_point, p.epilogue.weight_zero_point);
+    // Bytes change sides of zero by their highest bit.
+    let flip = match form.word {
+        Word::Unsigned if !S::UNSIGNED => 0x80,
+        Word::Signed if S::UNSIGNED => 0x80,
+        _ => 0,
+    };
+    for i in 0..block.rows {
+        let from = p.a.wrapping_add((block.first + i) * p.a_row);
+        // SAFETY: the caller's promise: a prepared row has a header and as many words as `depth` elements take.
+        unsafe {
+            let to = block.to.add(i * block.row_bytes);
+            let body = to.add(ROW_HEADER);
+            let mut constant = 0;
+            if form.word == Word::Centred {
+                let centred = |x| (S::int(x) - zero_point) as i16;
+                row(
+                    p,
+                    from,
+                    block.depth,
+                    form.kr,
+                    body.cast::<i16>(),
+                    0,
+                    centred,
+                );
+            } else {
+                let byte = |x| S::int(x) as u8 ^ flip;
+                row(
+                    p,
+                    from,
+                    block.depth,
+                    form.kr,
+                    body,
+                    zero_point as u8 ^ flip,
+                    byte,
+                );
+                // What weights with a zero point leave over.
+                if zw != 0 {
+                    let sum = sum(body, block.depth, form.word == Word::Signed);
+                    constant = sum.wrapping_mul(zw).wrapping_neg();
+                }
+            }
+            to.cast::<i32>().write(constant);
+        }
+    }
+}
+
+/// One row of `depth` words and what fills a last step of `kr`.
+///
+/// # Safety
+/// As [`run`]; `to` is writable for so many words.
+#[inline(always)]
+unsafe fn row<S: Quantised, W: Copy>(
+    p: &PwArgs<S>,
+    from: *const S::Elem,
+    depth: usize,
+    kr: usize,
+    to: *mut W,
+    padding: W,
+    word: impl Fn(S::Elem) -> W,
+) {
+    // SAFETY: PwArgs 2: pieces are readable; they lie within `depth` words.
+    unsafe {
+        // Weights beyond `depth` are zero: these words count for nothing, but a kernel reads them.
+        for i in depth..depth.next_multiple_of(kr) {
+            to.add(i).write(padding);
+        }
+        if p.segments * p.pieces * p.k < depth {
+            for i in 0..depth {
+                to.add(i).write(padding);
+            }
+        }
+        for segment in 0..p.segments {
+            for piece in 0..p.pieces {
+                let from = from.add(segment * p.a_segment + piece * p.a_piece);
+                let to = to.add(p.k_first + segment * p.k_segment + piece * p.k);
+                for i in 0..p.k {
+                    to.add(i).write(word(from.add(i).read()));
+                }
+            }
+        }
+    }
+}
+
+/// The sum of `n` bytes, modulo 2^32.
+///
+/// # Safety
+/// `p` is readable for `n` bytes.
+#[inline(always)]
+unsafe fn sum(p: *const u8, n: usize, signed: bool) -> i32 {
+    let mut sum = 0_i32;
+    for i in 0..n {
+        // SAFETY: below n.
+        let byte = unsafe { p.add(i).read() };
+        let x = if signed {
+            i32::from(byte as i8)
+        } else {
+            i32::from(byte)
+        };
+        sum = sum.wrapping_add(x);
+    }
+    sum
+}

@@ -1,0 +1,237 @@
+//! Quantised tensors at ops without a kernel: sums of two and means over an image. Their arithmetic is XNNPACK's, of which TensorFlow
+//! Lite's results are: each rounds in its own way, and not as convolutions do.
+
+use core::marker::PhantomData;
+
+use crate::quantization::expect_scale;
+use crate::scheme::Quantised;
+use crate::view::{View, ViewMut};
+use crate::{Activation, Error, Nhwc, Quantization, Result};
+
+/// The sum of two tensors of one shape and any scales, with an activation: what a residual connection is.
+///
+/// Fixed point: with `ra = sa / so`, `rb = sb / so` and a `shift` that gives the larger of them 20 bits behind the first,
+/// `y = ((a - za) * round(ra * 2^shift) + (b - zb) * round(rb * 2^shift) + 2^(shift - 1)) >> shift`, plus the output's zero point.
+#[derive(Clone, Copy, Debug)]
+pub struct Add<S: Quantised> {
+    /// Zero point and multiplier of each operand.
+    operands: [(i64, i64); 2],
+    shift: u32,
+    zero_point: i64,
+    bounds: (i64, i64),
+    scheme: PhantomData<S>,
+}
+
+impl<S: Quantised> Add<S> {
+    /// # Errors
+    /// [`Error::InvalidScale`], [`Error::ZeroPoint`], [`Error::InvalidClamp`]; [`Error::Unsupported`] where an operand's scale is not
+    /// within 2^-10 to 2^8 times the output's, or for an activation that is no clamp.
+    pub fn new(
+        a: Quantization,
+        b: Quantization,
+        output: Quantization,
+        activation: Activation,
+    ) -> Result<Self> {
+        let named = [("a", &a), ("b", &b), ("output", &output)];
+        for (operand, q) in named {
+            q.check::<S>(operand)?;
+        }
+        let ratios = [a.scale / output.scale, b.scale / output.scale];
+        for (operand, ratio) in ["a", "b"].into_iter().zip(ratios) {
+            if !(1.0 / 1024.0..256.0).contains(&ratio) {
+                return Err(Error::Unsupported {
+                    operand,
+                    found: "a scale far from the output's",
+                    expected: "one of 2^-10 to 2^8 times the output's",
+                });
+            }
+        }
+        let activation = activation.epilogue()?;
+        if activation.hard_swish {
+            return Err(Error::Unsupported {
+                operand: "activation",
+                found: "HardSwish",
+                expected: "a clamp, where outputs are quantised",
+            });
+        }
+        let (lo, hi) = activation.quantised::<S>(&output);
+        // The exponent of a normal number; the ratios are within 2^-10 to 2^8.
+        let exponent = (ratios[0].max(ratios[1]).to_bits() >> 23) as i32 - 127;
+        let shift = (20 - exponent) as u32;
+        let multiplier =
+            |ratio: f32| libm::rint(f64::from(ratio) * f64::from(1_u32 << shift)) as i64;
+        Ok(Self {
+            operands: [
+                (i64::from(a.zero_point), multiplier(ratios[0])),
+                (i64::from(b.zero_point), multiplier(ratios[1])),
+            ],
+            shift,
+            zero_point: i64::from(output.zero_point),
+            bounds: (i64::from(lo), i64::from(hi)),
+            scheme: PhantomData,
+        })
+    }
+
+    /// The sum of two elements.
+    #[inline]
+    pub fn apply(&self, a: S::Elem, b: S::Elem) -> S::Elem {
+        let [(za, ma), (zb, mb)] = self.operands;
+        let (a, b) = (i64::from(S::int(a)) - za, i64::from(S::int(b)) - zb);
+        let sum = a * ma + b * mb + (1 << (self.shift - 1));
+        let y = (sum >> self.shift) + self.zero_point;
+        S::elem(y.clamp(self.bounds.0, self.bounds.1) as i32)
+    }
+
+    /// `output = activation(a + b)`.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] for views of different shapes.
+    pub fn run(
+        &self,
+        a: View<'_, S::Elem>,
+        b: View<'_, S::Elem>,
+        mut output: ViewMut<'_, S::Elem>,
+    ) -> Result<()> {
+        let shape = output.shape();
+        a.shape().must_be("a", shape)?;
+        b.shape().must_be("b", shape)?;
+        for pixel in 0..shape.n * shape.h * shape.w {
+            let (row, x) = (pixel / shape.w, pixel % shape.w);
+            let (n, y) = (row / shape.h, row % shape.h);
+            let (a, b) = (
+                a.pixel(n, y, x).unwrap_or_default(),
+                b.pixel(n, y, x).unwrap_or_default(),
+            );
+            for ((to, &a), &b) in output.pixel_mut(n, y, x).iter_mut().zip(a).zip(b) {
+                *to = self.apply(a, b);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The mean over height and width: `[N, H, W, C]` to `[N, 1, 1, C]`. With `s = si / so * (1 / (H * W))`,
+/// `y = clamp(round_ties_even(sum * s + (zo - zi * H * W * s)))`, in f32.
+///
+/// # Errors
+/// [`Error::InvalidScale`], [`Error::ZeroPoint`]; [`Error::Mismatch`] for an output of another shape; [`Error::SizeOverflow`] for an
+/// image of more than 2^23 pixels, whose sums i32 does not hold.
+pub fn global_average_pool<S: Quantised>(
+    input: View<'_, S::Elem>,
+    from: Quantization,
+    mut output: ViewMut<'_, S::Elem>,
+    to: Quantization,
+) -> Result<()> {
+    /// Channels at a time: their sums lie in registers or nearby.
+    const LANES: usize = 64;
+    from.check::<S>("input")?;
+    to.check::<S>("output")?;
+    let Nhwc { n, h, w, c } = input.shape();
+    output.shape().must_be("output", Nhwc::new(n, 1, 1, c))?;
+    let pixels = i32::try_from(h * w)
+        .ok()
+        .filter(|&pixels| pixels <= 1 << 23)
+        .ok_or(Error::SizeOverflow { operand: "input" })?;
+    let scale = from.scale / to.scale * (1.0 / pixels as f32);
+    expect_scale("input to output", 0, scale)?;
+    let offset = to.zero_point as f32 - (from.zero_point * pixels) as f32 * scale;
+    for image in 0..n {
+        for first in (0..c).step_by(LANES) {
+            let count = LANES.min(c - first);
+            let mut sums = [0_i32; LANES];
+            for (y, x) in (0..h).flat_map(|y| (0..w).map(move |x| (y, x))) {
+                let pixel = input.pixel(image, y, x).unwrap_or_default();
+                for (sum, &x) in sums.iter_mut().zip(&pixel[first..first + count]) {
+                    *sum += S::int(x);
+                }
+            }
+            let to = &mut output.pixel_mut(image, 0, 0)[first..first + count];
+            for (to, sum) in to.iter_mut().zip(sums) {
+                let mean = libm::rintf(sum as f32 * scale + offset);
+                *to = S::elem(mean.clamp(S::LEAST as f32, S::MOST as f32) as i32);
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Qs8, Qu8};
+    use alloc::vec;
+
+    #[test]
+    fn sums_are_of_real_numbers() {
+        let (a, b, out) = (
+            Quantization::new(0.5, 3),
+            Quantization::new(0.25, -7),
+            Quantization::new(0.75, 1),
+        );
+        let add = Add::<Qs8>::new(a, b, out, Activation::None).unwrap();
+        for x in i8::MIN..=i8::MAX {
+            for y in i8::MIN..=i8::MAX {
+                let real = f64::from(a.dequantise(x.into())) + f64::from(b.dequantise(y.into()));
+                let exact = (real / 0.75 + 1.0).clamp(-128.0, 127.0);
+                let found = f64::from(add.apply(x, y));
+                // 20 bits of a multiplier: wrong by less than a ten thousandth, beside the rounding.
+                assert!(
+                    (found - exact).abs() < 0.5001,
+                    "{x} + {y} is {found}, exactly {exact}"
+                );
+            }
+        }
+        let relu = Add::<Qs8>::new(a, b, out, Activation::Relu).unwrap();
+        assert_eq!(relu.apply(-100, -100), 1);
+        let far = Add::<Qs8>::new(Quantization::new(1e3, 0), b, out, Activation::None);
+        assert!(matches!(far, Err(Error::Unsupported { operand: "a", .. })));
+    }
+
+    #[test]
+    fn sums_of_views() {
+        let one = Quantization::new(1.0, 0);
+        let add = Add::<Qu8>::new(one, one, one, Activation::None).unwrap();
+        let (a, b, mut output) = ([1_u8, 2, 250, 4], [1_u8, 1, 10, 1], [0_u8; 4]);
+        let shape = Nhwc::new(1, 1, 2, 2);
+        let view = |x| View::new(x, shape).unwrap();
+        add.run(
+            view(&a),
+            view(&b),
+            ViewMut::new(&mut output, shape).unwrap(),
+        )
+        .unwrap();
+        assert_eq!(output, [2, 3, 255, 5]);
+        let other = View::new(&a, Nhwc::new(1, 1, 1, 4)).unwrap();
+        let output = ViewMut::new(&mut output, shape).unwrap();
+        assert!(add.run(view(&a), other, output).is_err());
+    }
+
+    #[test]
+    fn means_are_of_real_numbers() {
+        let (from, to) = (Quantization::new(0.5, -3), Quantization::new(0.4, 5));
+        let shape = Nhwc::new(2, 3, 5, 70);
+        let input: vec::Vec<i8> = (0..shape.len("input").unwrap())
+            .map(|i| (i * 37 % 251) as i8)
+            .collect();
+        let mut output = vec![0_i8; 140];
+        global_average_pool::<Qs8>(
+            View::new(&input, shape).unwrap(),
+            from,
+            ViewMut::new(&mut output, Nhwc::new(2, 1, 1, 70)).unwrap(),
+            to,
+        )
+        .unwrap();
+        for (i, &found) in output.iter().enumerate() {
+            let (image, c) = (i / 70, i % 70);
+            let mean = (0..15)
+                .map(|p| f64::from(from.dequantise(input[(image * 15 + p) * 70 + c].into())))
+                .sum::<f64>()
+                / 15.0;
+            let exact = mean / 0.4 + 5.0;
+            assert!(
+                (f64::from(found) - exact).abs() < 0.501,
+                "{i}: {found}, {exact}"
+            );
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The vectors that quantised kernels are written over: sums of products in i32, and pixels of a depthwise convolution in i16.
+
+use crate::quantization::EpilogueQ8;
+
+/// A vector of sums of a pointwise kernel, one a column.
+///
+/// # Safety
+/// Methods may be called inside a function with the ISA's features only; pointers have to be valid for what each method says.
+pub(crate) unsafe trait Sums: Copy {
+    /// Columns of a vector.
+    const LANES: usize;
+    /// Bytes of a row, and of a column, that one step takes.
+    const STEP: usize = 4;
+
+    /// `LANES` sums, of any alignment.
+    unsafe fn load(p: *const i32) -> Self;
+    unsafe fn splat(x: i32) -> Self;
+    unsafe fn add(self, x: Self) -> Self;
+
+    /// What a step takes of a row, for all columns.
+    type Row: Copy;
+    /// What a step takes of `LANES` columns.
+    type Columns: Copy;
+
+    /// Reads `STEP` bytes.
+    unsafe fn row(p: *const u8) -> Self::Row;
+    /// Reads `STEP * LANES` bytes.
+    unsafe fn columns(p: *const u8) -> Self::Columns;
+    /// `self + row x columns`
+    unsafe fn dot(self, row: Self::Row, columns: Self::Columns) -> Self;
+
+    /// [`EpilogueQ8::apply`] by `LANES` scales, and stores the `LANES` bytes.
+    unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, unsigned: bool, to: *mut u8);
+
+    /// As [`store`](Sums::store) for two vectors side by side.
+    #[inline(always)]
+    unsafe fn store_two(
+        two: [Self; 2],
+        scales: *const f32,
+        e: &EpilogueQ8,
+        unsigned: bool,
+        to: *mut u8,
+    ) {
+        // SAFETY: the caller's promise, for twice as many.
+        unsafe {
+            two[0].store(scales, e, unsigned, to);
+            two[1].store(scales.add(Self::LANES), e, unsigned, to.add(Self::LANES));
+        }
+    }
+}
+
+/// A vector of pixels of a depthwise kernel, i16 and less their zero point, one a channel.
+///
+/// # Safety
+/// As [`Sums`].
+pub(crate) unsafe trait Pixels: Copy {
+    /// Channels of a vector.
+    const LANES: usize;
+    /// Whether products come in pairs: `pair` and `dot_pair` are there, else `mul_add` is.
+    const PAIRS: bool;
+    /// Where in [`Acc`](Pixels::Acc) a channel's sum is.
+    const SLOT: fn(usize) -> usize;
+
+    /// `LANES` sums in the order of [`SLOT`](Pixels::SLOT).
+    type Acc: Copy;
+    /// Two pixels, channel by channel.
+    type Pair: Copy;
+
+    unsafe fn zero() -> Self;
+    /// Reads `LANES` elements of either sign and takes the zero point from each.
+    unsafe fn load(p: *const u8, unsigned: bool, zero_point: i32) -> Self;
+    /// As [`load`](Pixels::load), `n < LANES` elements.
+    #[inline(always)]
+    unsafe fn load_partial(p: *const u8, n: usize, unsigned: bool, zero_point: i32) -> Self {
+        let mut bytes = [0_u8; 64];
+        // SAFETY: `n` elements are readable, and LANES are in the array, which is longer than any vector.
+        unsafe {
+            copy(p, bytes.as_mut_ptr(), n);
+            Self::load(bytes.as_ptr(), unsigned, zero_point)
+        }
+    }
+
+    /// Reads `LANES` sums.
+    unsafe fn sums(p: *const i32) -> Self::Acc;
+    unsafe fn pair(a: Self, b: Self) -> Self::Pair;
+    /// `acc + a * w[0] + b * w[1]`, reads `2 * LANES` weights.
+    unsafe fn dot_pair(acc: Self::Acc, pair: Self::Pair, w: *const i16) -> Self::Acc;
+    /// `acc + self * w`, reads `LANES` weights.
+    unsafe fn mul_add(self, acc: Self::Acc, w: *const i16) -> Self::Acc;
+
+    /// [`EpilogueQ8::apply`] by `LANES` scales in the order of [`SLOT`](Pixels::SLOT), and stores the `LANES` bytes.
+    unsafe fn store(
+        acc: Self::Acc,
+        scales: *const f32,
+        e: &EpilogueQ8,
+        unsigned: bool,
+        to: *mut u8,
+    );
+}
+
+/// `n < 64` bytes one by one: a call of `memcpy` costs more.
+///
+/// # Safety
+/// Readable and writable for `n` bytes.
+#[inline(always)]
+pub(crate) unsafe fn copy(from: *const u8, to: *mut u8, n: usize) {
+    let mut i = 0;
+    while i < n {
+        // SAFETY: below n.
+        unsafe { to.add(i).write(from.add(i).read()) };
+        i += 1;
+    }
+}

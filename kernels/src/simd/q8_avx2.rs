@@ -1,0 +1,229 @@
+//! Quantised vectors of 256 bits: `vpmaddwd` multiplies 16 pairs of i16 and adds neighbours.
+
+use core::arch::x86_64::*;
+
+use super::q8::{Pixels, Sums};
+use crate::quantization::EpilogueQ8;
+
+/// Eight sums in the order of the columns, or sixteen pixels.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2(pub(crate) __m256i);
+
+/// [`EpilogueQ8::apply`] but for the zero point. Rounds by the current mode, which is to nearest even unless somebody changed it.
+///
+/// # Safety
+/// AVX2; `scales` is readable for 8.
+#[inline(always)]
+pub(crate) unsafe fn scale(acc: __m256i, scales: *const f32, e: &EpilogueQ8) -> __m256i {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let x = _mm256_mul_ps(_mm256_cvtepi32_ps(acc), _mm256_loadu_ps(scales));
+        let x = _mm256_min_ps(_mm256_max_ps(x, _mm256_set1_ps(e.lo)), _mm256_set1_ps(e.hi));
+        _mm256_cvtps_epi32(x)
+    }
+}
+
+/// Two vectors of integers, whose lanes `vpackssdw` puts side by side, plus the zero point, to 16 bytes: the first eight of
+/// `words` and the last eight.
+///
+/// # Safety
+/// AVX2; `to` is writable for 16 bytes.
+#[inline(always)]
+pub(crate) unsafe fn narrow(words: __m256i, e: &EpilogueQ8, unsigned: bool, to: *mut u8) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let words = _mm256_add_epi16(words, _mm256_set1_epi16(e.zero_point as i16));
+        let bytes = if unsigned {
+            _mm256_packus_epi16(words, words)
+        } else {
+            _mm256_packs_epi16(words, words)
+        };
+        let bytes = _mm256_permute4x64_epi64::<0b1000>(bytes);
+        _mm_storeu_si128(to.cast(), _mm256_castsi256_si128(bytes));
+    }
+}
+
+// SAFETY: used inside functions with AVX2 only; pointers are used for as many elements as the trait says.
+unsafe impl Sums for Avx2 {
+    const LANES: usize = 8;
+
+    type Row = __m256i;
+    type Columns = __m256i;
+
+    #[inline(always)]
+    unsafe fn load(p: *const i32) -> Self {
+        // SAFETY: readable for 8 sums.
+        Self(unsafe { _mm256_loadu_si256(p.cast()) })
+    }
+
+    #[inline(always)]
+    unsafe fn splat(x: i32) -> Self {
+        // SAFETY: the features.
+        Self(unsafe { _mm256_set1_epi32(x) })
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, x: Self) -> Self {
+        // SAFETY: the features.
+        Self(unsafe { _mm256_add_epi32(self.0, x.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn row(p: *const u8) -> __m256i {
+        // SAFETY: readable for a step.
+        unsafe { _mm256_set1_epi32(p.cast::<i32>().read_unaligned()) }
+    }
+
+    #[inline(always)]
+    unsafe fn columns(p: *const u8) -> __m256i {
+        // SAFETY: readable for a step of 8 columns.
+        unsafe { _mm256_loadu_si256(p.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot(self, row: __m256i, columns: __m256i) -> Self {
+        // SAFETY: the features.
+        Self(unsafe { _mm256_add_epi32(self.0, _mm256_madd_epi16(row, columns)) })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, unsigned: bool, to: *mut u8) {
+        // SAFETY: readable for 8 scales, writable for 8 bytes.
+        unsafe {
+            let x = scale(self.0, scales, e);
+            let mut bytes = [0_u8; 16];
+            let words = _mm256_permute4x64_epi64::<0b1101_1000>(_mm256_packs_epi32(x, x));
+            narrow(words, e, unsigned, bytes.as_mut_ptr());
+            let eight: [u8; 8] = [
+                bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7],
+            ];
+            to.cast::<[u8; 8]>().write_unaligned(eight);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_two(
+        two: [Self; 2],
+        scales: *const f32,
+        e: &EpilogueQ8,
+        unsigned: bool,
+        to: *mut u8,
+    ) {
+        // SAFETY: readable for 16 scales, writable for 16 bytes.
+        unsafe {
+            let (a, b) = (
+                scale(two[0].0, scales, e),
+                scale(two[1].0, scales.add(8), e),
+            );
+            let words = _mm256_permute4x64_epi64::<0b1101_1000>(_mm256_packs_epi32(a, b));
+            narrow(words, e, unsigned, to);
+        }
+    }
+}
+
+/// The order in which `vpunpcklwd` and `vpunpckhwd` leave sixteen channels: 0 to 3 and 8 to 11, then the others. `vpackssdw` undoes it.
+pub(crate) const fn unpacked(channel: usize) -> usize {
+    match channel {
+        4..8 => channel + 4,
+        8..12 => channel - 4,
+        _ => channel,
+    }
+}
+
+/// Sixteen pixels.
+///
+/// # Safety
+/// AVX2; `p` is readable for 16 elements.
+#[inline(always)]
+pub(crate) unsafe fn pixels(p: *const u8, unsigned: bool, zero_point: i32) -> __m256i {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let bytes = _mm_loadu_si128(p.cast());
+        let words = if unsigned {
+            _mm256_cvtepu8_epi16(bytes)
+        } else {
+            _mm256_cvtepi8_epi16(bytes)
+        };
+        _mm256_sub_epi16(words, _mm256_set1_epi16(zero_point as i16))
+    }
+}
+
+// SAFETY: as above.
+unsafe impl Pixels for Avx2 {
+    const LANES: usize = 16;
+    const PAIRS: bool = true;
+    const SLOT: fn(usize) -> usize = unpacked;
+
+    type Acc = [__m256i; 2];
+    type Pair = [__m256i; 2];
+
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        // SAFETY: the features.
+        Self(unsafe { _mm256_setzero_si256() })
+    }
+
+    #[inline(always)]
+    unsafe fn load(p: *const u8, unsigned: bool, zero_point: i32) -> Self {
+        // SAFETY: readable for 16 elements.
+        Self(unsafe { pixels(p, unsigned, zero_point) })
+    }
+
+    #[inline(always)]
+    unsafe fn sums(p: *const i32) -> [__m256i; 2] {
+        // SAFETY: readable for 16 sums.
+        unsafe {
+            [
+                _mm256_loadu_si256(p.cast()),
+                _mm256_loadu_si256(p.add(8).cast()),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn pair(a: Self, b: Self) -> [__m256i; 2] {
+        // SAFETY: the features.
+        unsafe {
+            [
+                _mm256_unpacklo_epi16(a.0, b.0),
+                _mm256_unpackhi_epi16(a.0, b.0),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn dot_pair(acc: [__m256i; 2], pair: [__m256i; 2], w: *const i16) -> [__m256i; 2] {
+        // SAFETY: readable for 32 weights.
+        unsafe {
+            let (low, high) = (
+                _mm256_loadu_si256(w.cast()),
+                _mm256_loadu_si256(w.add(16).cast()),
+            );
+            [
+                _mm256_add_epi32(acc[0], _mm256_madd_epi16(pair[0], low)),
+                _mm256_add_epi32(acc[1], _mm256_madd_epi16(pair[1], high)),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn mul_add(self, acc: [__m256i; 2], w: *const i16) -> [__m256i; 2] {
+        // SAFETY: the caller's promise. Not used: products come in pairs.
+        unsafe { Self::dot_pair(acc, Self::pair(self, Self::zero()), w) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(
+        acc: [__m256i; 2],
+        scales: *const f32,
+        e: &EpilogueQ8,
+        unsigned: bool,
+        to: *mut u8,
+    ) {
+        // SAFETY: readable for 16 scales, writable for 16 bytes.
+        unsafe {
+            let (a, b) = (scale(acc[0], scales, e), scale(acc[1], scales.add(8), e));
+            narrow(_mm256_packs_epi32(a, b), e, unsigned, to);
+        }
+    }
+}

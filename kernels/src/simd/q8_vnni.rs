@@ -1,0 +1,221 @@
+//! Quantised vectors of VNNI: what AVX2 takes a multiplication and an addition for is one instruction, and it takes bytes.
+
+use core::arch::x86_64::*;
+
+use super::q8::{Pixels, Sums};
+use super::q8_avx2::{self, Avx2};
+use crate::quantization::EpilogueQ8;
+
+/// Sixteen sums.
+#[derive(Clone, Copy)]
+pub(crate) struct Vnni512(__m512i);
+
+impl Vnni512 {
+    /// # Safety
+    /// AVX-512; `scales` is readable for 16.
+    #[inline(always)]
+    unsafe fn bytes(self, scales: *const f32, e: &EpilogueQ8) -> __m128i {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let x = _mm512_mul_ps(_mm512_cvtepi32_ps(self.0), _mm512_loadu_ps(scales));
+            let x = _mm512_min_ps(_mm512_max_ps(x, _mm512_set1_ps(e.lo)), _mm512_set1_ps(e.hi));
+            let x = _mm512_add_epi32(_mm512_cvtps_epi32(x), _mm512_set1_epi32(e.zero_point));
+            // The low byte is the element, of either sign.
+            _mm512_cvtepi32_epi8(x)
+        }
+    }
+}
+
+// SAFETY: used inside functions with AVX512F, BW, VL and VNNI only; pointers are used for as many elements as the trait says.
+unsafe impl Sums for Vnni512 {
+    const LANES: usize = 16;
+
+    type Row = __m512i;
+    type Columns = __m512i;
+
+    #[inline(always)]
+    unsafe fn load(p: *const i32) -> Self {
+        // SAFETY: readable for 16 sums.
+        Self(unsafe { _mm512_loadu_si512(p.cast()) })
+    }
+
+    #[inline(always)]
+    unsafe fn splat(x: i32) -> Self {
+        // SAFETY: the features.
+        Self(unsafe { _mm512_set1_epi32(x) })
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, x: Self) -> Self {
+        // SAFETY: the features.
+        Self(unsafe { _mm512_add_epi32(self.0, x.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn row(p: *const u8) -> __m512i {
+        // SAFETY: readable for a step.
+        unsafe { _mm512_set1_epi32(p.cast::<i32>().read_unaligned()) }
+    }
+
+    #[inline(always)]
+    unsafe fn columns(p: *const u8) -> __m512i {
+        // SAFETY: readable for a step of 16 columns.
+        unsafe { _mm512_loadu_si512(p.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot(self, row: __m512i, columns: __m512i) -> Self {
+        // SAFETY: the features.
+        Self(unsafe { _mm512_dpbusd_epi32(self.0, row, columns) })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, _unsigned: bool, to: *mut u8) {
+        // SAFETY: readable for 16 scales, writable for 16 bytes.
+        unsafe { _mm_storeu_si128(to.cast(), self.bytes(scales, e)) }
+    }
+}
+
+/// Eight sums, or sixteen pixels, by the instructions of AVX-512 on registers of 256 bits.
+#[derive(Clone, Copy)]
+pub(crate) struct Vnni256(Avx2);
+
+/// The same by those of AVX-VNNI.
+#[derive(Clone, Copy)]
+pub(crate) struct AvxVnni(Avx2);
+
+/// What differs between the two: the names of two instructions.
+macro_rules! vnni {
+    ($name:ident, $bytes:ident, $words:ident) => {
+        // SAFETY: used inside functions with the features of the ISA only; pointers are used for as many elements as the trait says.
+        unsafe impl Sums for $name {
+            const LANES: usize = 8;
+
+            type Row = __m256i;
+            type Columns = __m256i;
+
+            #[inline(always)]
+            unsafe fn load(p: *const i32) -> Self {
+                // SAFETY: the caller's promise.
+                Self(unsafe { <Avx2 as Sums>::load(p) })
+            }
+
+            #[inline(always)]
+            unsafe fn splat(x: i32) -> Self {
+                // SAFETY: the caller's promise.
+                Self(unsafe { Avx2::splat(x) })
+            }
+
+            #[inline(always)]
+            unsafe fn add(self, x: Self) -> Self {
+                // SAFETY: the caller's promise.
+                Self(unsafe { self.0.add(x.0) })
+            }
+
+            #[inline(always)]
+            unsafe fn row(p: *const u8) -> __m256i {
+                // SAFETY: the caller's promise.
+                unsafe { Avx2::row(p) }
+            }
+
+            #[inline(always)]
+            unsafe fn columns(p: *const u8) -> __m256i {
+                // SAFETY: the caller's promise.
+                unsafe { Avx2::columns(p) }
+            }
+
+            #[inline(always)]
+            unsafe fn dot(self, row: __m256i, columns: __m256i) -> Self {
+                // SAFETY: the features.
+                Self(Avx2(unsafe { $bytes(self.0.0, row, columns) }))
+            }
+
+            #[inline(always)]
+            unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, unsigned: bool, to: *mut u8) {
+                // SAFETY: the caller's promise.
+                unsafe { Sums::store(self.0, scales, e, unsigned, to) }
+            }
+
+            #[inline(always)]
+            unsafe fn store_two(
+                [a, b]: [Self; 2],
+                scales: *const f32,
+                e: &EpilogueQ8,
+                unsigned: bool,
+                to: *mut u8,
+            ) {
+                // SAFETY: the caller's promise.
+                unsafe { Avx2::store_two([a.0, b.0], scales, e, unsigned, to) }
+            }
+        }
+
+        // SAFETY: as above.
+        unsafe impl Pixels for $name {
+            const LANES: usize = 16;
+            const PAIRS: bool = true;
+            const SLOT: fn(usize) -> usize = q8_avx2::unpacked;
+
+            type Acc = [__m256i; 2];
+            type Pair = [__m256i; 2];
+
+            #[inline(always)]
+            unsafe fn zero() -> Self {
+                // SAFETY: the caller's promise.
+                Self(unsafe { Avx2::zero() })
+            }
+
+            #[inline(always)]
+            unsafe fn load(p: *const u8, unsigned: bool, zero_point: i32) -> Self {
+                // SAFETY: the caller's promise.
+                Self(Avx2(unsafe { q8_avx2::pixels(p, unsigned, zero_point) }))
+            }
+
+            #[inline(always)]
+            unsafe fn sums(p: *const i32) -> [__m256i; 2] {
+                // SAFETY: the caller's promise.
+                unsafe { Avx2::sums(p) }
+            }
+
+            #[inline(always)]
+            unsafe fn pair(a: Self, b: Self) -> [__m256i; 2] {
+                // SAFETY: the caller's promise.
+                unsafe { Avx2::pair(a.0, b.0) }
+            }
+
+            #[inline(always)]
+            unsafe fn dot_pair(
+                acc: [__m256i; 2],
+                pair: [__m256i; 2],
+                w: *const i16,
+            ) -> [__m256i; 2] {
+                // SAFETY: readable for 32 weights.
+                unsafe {
+                    let low = _mm256_loadu_si256(w.cast());
+                    let high = _mm256_loadu_si256(w.add(16).cast());
+                    [$words(acc[0], pair[0], low), $words(acc[1], pair[1], high)]
+                }
+            }
+
+            #[inline(always)]
+            unsafe fn mul_add(self, acc: [__m256i; 2], w: *const i16) -> [__m256i; 2] {
+                // SAFETY: the caller's promise.
+                unsafe { self.0.mul_add(acc, w) }
+            }
+
+            #[inline(always)]
+            unsafe fn store(
+                acc: [__m256i; 2],
+                scales: *const f32,
+                e: &EpilogueQ8,
+                unsigned: bool,
+                to: *mut u8,
+            ) {
+                // SAFETY: the caller's promise.
+                unsafe { <Avx2 as Pixels>::store(acc, scales, e, unsigned, to) }
+            }
+        }
+    };
+}
+
+vnni!(Vnni256, _mm256_dpbusd_epi32, _mm256_dpwssd_epi32);
+vnni!(AvxVnni, _mm256_dpbusd_avx_epi32, _mm256_dpwssd_avx_epi32);
