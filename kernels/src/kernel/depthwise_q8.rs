@@ -195,29 +195,35 @@ unsafe fn accumulate<
         };
         let zero_point = p.epilogue.input_zero_point;
         let mut acc = [[V::sums(tile.cast()); W]; H];
-        for ix in 0..(W - 1) * STRIDE + TW {
-            // At most (2 - 1) * 2 + 3 rows; those beyond are never loaded.
-            let mut pixels = [V::zero(); 5];
-            for (iy, pixel) in pixels.iter_mut().enumerate().take((H - 1) * STRIDE + TH) {
-                let from = input.add(iy * p.input_row + ix * p.input_col);
-                *pixel = if PARTIAL {
-                    V::load_partial(from, left, S::UNSIGNED, zero_point)
-                } else {
-                    V::load(from, S::UNSIGNED, zero_point)
-                };
-            }
-            for w in 0..W {
-                // The tap column under which this input column lies for output column w, if it does.
-                let Some(kx) = ix.checked_sub(w * STRIDE).filter(|&kx| kx < TW) else {
-                    continue;
-                };
-                let weights = weights.add((tap_x + kx) * row_words::<V>());
-                for (h, acc) in acc.iter_mut().enumerate() {
-                    let seen = &pixels[h * STRIDE..];
-                    acc[w] = column::<V, TH>(acc[w], seen, h % 2 == 1, tap_y, weights);
+        // Column after column of inputs, spelt out: as a loop it keeps accumulators on the stack.
+        macro_rules! columns {
+            ($($ix:literal)+) => {$(
+                if $ix < (W - 1) * STRIDE + TW {
+                    // At most (2 - 1) * 2 + 3 rows; those beyond are never loaded.
+                    let mut pixels = [V::zero(); 5];
+                    for (iy, pixel) in pixels.iter_mut().enumerate().take((H - 1) * STRIDE + TH) {
+                        let from = input.add(iy * p.input_row + $ix * p.input_col);
+                        *pixel = if PARTIAL {
+                            V::load_partial(from, left, S::UNSIGNED, zero_point)
+                        } else {
+                            V::load(from, S::UNSIGNED, zero_point)
+                        };
+                    }
+                    for w in 0..W {
+                        // The tap column under which this input column lies for output column w, if it does.
+                        if $ix < w * STRIDE || $ix - w * STRIDE >= TW {
+                            continue;
+                        }
+                        let weights = weights.add((tap_x + $ix - w * STRIDE) * row_words::<V>());
+                        for (h, acc) in acc.iter_mut().enumerate() {
+                            let seen = &pixels[h * STRIDE..];
+                            acc[w] = column::<V, TH>(acc[w], seen, h % 2 == 1, tap_y, weights);
+                        }
+                    }
                 }
-            }
+            )+};
         }
+        columns!(0 1 2 3 4 5 6 7 8);
         acc
     }
 }

@@ -92,11 +92,61 @@ unsafe fn row<S: Quantised, W: Copy>(
             for piece in 0..p.pieces {
                 let from = from.add(segment * p.a_segment + piece * p.a_piece);
                 let to = to.add(p.k_first + segment * p.k_segment + piece * p.k);
-                for i in 0..p.k {
-                    to.add(i).write(word(from.add(i).read()));
+                words(from, to, p.k, &word);
+            }
+        }
+    }
+}
+
+/// `n` words, in vectors of which the last overlaps the one before it: the stem's pieces are nine elements long.
+///
+/// # Safety
+/// `from` is readable and `to` writable for `n` elements.
+#[inline(always)]
+unsafe fn words<E: Copy, W: Copy>(from: *const E, to: *mut W, n: usize, word: &impl Fn(E) -> W) {
+    // SAFETY: every vector lies within the `n` elements.
+    unsafe {
+        match n {
+            16.. => {
+                let mut i = 0;
+                while i + 32 <= n {
+                    vector::<E, W, 32>(from.add(i), to.add(i), word);
+                    i += 32;
+                }
+                if i + 16 <= n {
+                    vector::<E, W, 16>(from.add(i), to.add(i), word);
+                }
+                vector::<E, W, 16>(from.add(n - 16), to.add(n - 16), word);
+            }
+            8.. => {
+                vector::<E, W, 8>(from, to, word);
+                vector::<E, W, 8>(from.add(n - 8), to.add(n - 8), word);
+            }
+            4.. => {
+                vector::<E, W, 4>(from, to, word);
+                vector::<E, W, 4>(from.add(n - 4), to.add(n - 4), word);
+            }
+            _ => {
+                for i in 0..n {
+                    vector::<E, W, 1>(from.add(i), to.add(i), word);
                 }
             }
         }
+    }
+}
+
+/// # Safety
+/// `from` is readable and `to` writable for `N` elements.
+#[inline(always)]
+unsafe fn vector<E: Copy, W: Copy, const N: usize>(
+    from: *const E,
+    to: *mut W,
+    word: &impl Fn(E) -> W,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let elements = from.cast::<[E; N]>().read_unaligned();
+        to.cast::<[W; N]>().write_unaligned(elements.map(word));
     }
 }
 

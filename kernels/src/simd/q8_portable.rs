@@ -117,7 +117,7 @@ unsafe impl Pixels for WidePixels {
     unsafe fn mul_add(self, acc: i32x8, w: *const i16) -> i32x8 {
         // SAFETY: readable for 8 weights.
         let w = i16x8::new(unsafe { w.cast::<[i16; 8]>().read_unaligned() });
-        acc + self.0.mul_widen(w)
+        acc + self.0.widening_mul(w)
     }
 
     #[inline(always)]
