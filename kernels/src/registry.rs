@@ -49,6 +49,8 @@ pub(crate) static PW_QS8: &[PwKernel<Qs8>] = &[
     #[cfg(target_arch = "x86_64")]
     vnni_q8::PW_QS8_6X16,
     #[cfg(target_arch = "x86_64")]
+    avx2_q8::PW_QS8_4X16,
+    #[cfg(target_arch = "x86_64")]
     avx2_q8::PW_QS8_6X16,
     #[cfg(feature = "portable")]
     generic::PW_QS8_PORTABLE,
@@ -63,6 +65,8 @@ pub(crate) static PW_QU8: &[PwKernel<Qu8>] = &[
     vnni_q8::PW_QU8_12X32,
     #[cfg(target_arch = "x86_64")]
     vnni_q8::PW_QU8_6X16,
+    #[cfg(target_arch = "x86_64")]
+    avx2_q8::PW_QU8_4X16,
     #[cfg(target_arch = "x86_64")]
     avx2_q8::PW_QU8_6X16,
     #[cfg(feature = "portable")]

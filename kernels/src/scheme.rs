@@ -65,6 +65,9 @@ pub trait Scheme: sealed::Sealed + Sized + Copy + Send + Sync + Debug + 'static 
     /// Bytes of a row of `k` elements in the form of its own that a kernel wants; see [`crate::kernel::prepared`].
     #[doc(hidden)]
     fn row_bytes(form: Self::PwForm, k: usize) -> usize;
+    /// Whether a packed panel is one that the kernel computes in its second way.
+    #[doc(hidden)]
+    fn has_mark(kernel: &PwKernel<Self>, panel: &[u8]) -> bool;
 }
 
 /// Single precision throughout.
@@ -112,6 +115,10 @@ impl Scheme for F32 {
 
     fn row_bytes((): (), _k: usize) -> usize {
         0
+    }
+
+    fn has_mark(_kernel: &PwKernel<F32>, _panel: &[u8]) -> bool {
+        false
     }
 }
 
@@ -187,6 +194,10 @@ macro_rules! quantised {
 
             fn row_bytes(form: FormQ8, k: usize) -> usize {
                 form.row_bytes(k)
+            }
+
+            fn has_mark(kernel: &PwKernel<Self>, panel: &[u8]) -> bool {
+                pack::has_mark(kernel.form, kernel.nr, panel)
             }
         }
 

@@ -87,7 +87,7 @@ macro_rules! pw_q8 {
                 /// As `Block`.
                 unsafe fn prepare(p: &crate::kernel::args::PwArgs<S>, block: &crate::kernel::args::Block) {
                     // SAFETY: the caller's promise; the features are this function's.
-                    unsafe { crate::kernel::prepare_q8::run::<S>(p, block, FORM) }
+                    unsafe { crate::kernel::prepare_q8::run::<S, $v>(p, block, FORM) }
                 }
             }
             $features! {

@@ -39,17 +39,11 @@ pub(crate) unsafe fn run<
         while panel < panels {
             // SAFETY: panels that there are.
             unsafe {
-                if panels - panel >= ROW_PANELS {
-                    tile::<S, V, 1, NV, ROW_PANELS, false>(
-                        p,
-                        steps,
-                        0,
-                        panel,
-                        &mut Ahead::nothing(),
-                    );
+                if panels - panel >= ROW_PANELS && V::MARK_BYTES == 0 {
+                    tile::<S, V, 1, NV, ROW_PANELS>(p, steps, 0, panel, &mut Ahead::nothing());
                     panel += ROW_PANELS;
                 } else {
-                    tile::<S, V, 1, NV, 1, false>(p, steps, 0, panel, &mut Ahead::nothing());
+                    tile_of::<S, V, 1, NV>(p, steps, 0, 1, panel, &mut Ahead::nothing());
                     panel += 1;
                 }
             }
@@ -63,14 +57,7 @@ pub(crate) unsafe fn run<
                 for panel in 0..panels {
                     // SAFETY: rows and panel are among those of `p`; there are at most MR rows.
                     unsafe {
-                        tile_of::<S, V, MR, NV, false>(
-                            p,
-                            steps,
-                            row,
-                            rows,
-                            panel,
-                            &mut Ahead::nothing(),
-                        );
+                        tile_of::<S, V, MR, NV>(p, steps, row, rows, panel, &mut Ahead::nothing());
                     }
                 }
             }
@@ -84,7 +71,7 @@ pub(crate) unsafe fn run<
                 };
                 for (row, rows) in tiles.clone() {
                     // SAFETY: as above.
-                    unsafe { tile_of::<S, V, MR, NV, true>(p, steps, row, rows, panel, &mut ahead) }
+                    unsafe { tile_of::<S, V, MR, NV>(p, steps, row, rows, panel, &mut ahead) }
                 }
             }
         }
@@ -96,7 +83,7 @@ pub(crate) unsafe fn run<
 /// # Safety
 /// As [`run`]; rows `row..row + rows` and panel `panel` are among those of `p`.
 #[inline(always)]
-unsafe fn tile_of<S: Quantised, V: Sums, const MR: usize, const NV: usize, const AHEAD: bool>(
+unsafe fn tile_of<S: Quantised, V: Sums, const MR: usize, const NV: usize>(
     p: &PwArgs<S>,
     steps: usize,
     row: usize,
@@ -105,16 +92,37 @@ unsafe fn tile_of<S: Quantised, V: Sums, const MR: usize, const NV: usize, const
     ahead: &mut Ahead,
 ) {
     macro_rules! tiles {
-        ($($rows:literal)+) => {
+        ($v:ty, $($rows:literal)+) => {
             match rows {
-                $($rows if MR >= $rows => tile::<S, V, $rows, NV, 1, AHEAD>(p, steps, row, panel, ahead),)+
-                _ => tile::<S, V, 1, NV, 1, AHEAD>(p, steps, row, panel, ahead),
+                $($rows if MR >= $rows => tile::<S, $v, $rows, NV, 1>(p, steps, row, panel, ahead),)+
+                _ => tile::<S, $v, 1, NV, 1>(p, steps, row, panel, ahead),
             }
         };
     }
     // SAFETY: the caller's promise; each arm computes as many rows as there are.
-    unsafe { tiles!(12 11 10 9 8 7 6 5 4 3 2) }
+    unsafe {
+        if V::MARK_BYTES > 0 && has_mark::<V, NV, S>(p, panel) {
+            tiles!(V::Marked, 12 11 10 9 8 7 6 5 4 3 2)
+        } else {
+            tiles!(V, 12 11 10 9 8 7 6 5 4 3 2)
+        }
+    }
     const { assert!(MR <= 12, "add arms above") }
+}
+
+/// Whether panel `panel` is to be computed by `V::Marked`.
+///
+/// # Safety
+/// As [`run`]; the panel is among those of `p`, and panels have a mark.
+#[inline(always)]
+unsafe fn has_mark<V: Sums, const NV: usize, S: Quantised>(p: &PwArgs<S>, panel: usize) -> bool {
+    // SAFETY: the mark is behind biases and scales.
+    unsafe {
+        p.b.add(panel * p.b_panel + 8 * NV * V::LANES)
+            .cast::<u32>()
+            .read()
+            != 0
+    }
 }
 
 /// One tile of `M` rows and `P` panels.
@@ -122,14 +130,7 @@ unsafe fn tile_of<S: Quantised, V: Sums, const MR: usize, const NV: usize, const
 /// # Safety
 /// As [`run`]; rows `row..row + M` and panels `panel..panel + P` are among those of `p`.
 #[inline(always)]
-unsafe fn tile<
-    S: Quantised,
-    V: Sums,
-    const M: usize,
-    const NV: usize,
-    const P: usize,
-    const AHEAD: bool,
->(
+unsafe fn tile<S: Quantised, V: Sums, const M: usize, const NV: usize, const P: usize>(
     p: &PwArgs<S>,
     steps: usize,
     row: usize,
@@ -143,7 +144,7 @@ unsafe fn tile<
         let packed = p.b.add(panel * p.b_panel);
         let mut acc = [[[V::splat(0); NV]; P]; M];
         for (m, acc) in acc.iter_mut().enumerate() {
-            let constant = V::splat(a.add(m * p.a_row).cast::<i32>().read());
+            let constant = V::splat(a.add(m * p.a_row).cast::<i32>().add(V::CONSTANT).read());
             for (q, acc) in acc.iter_mut().enumerate() {
                 let bias = packed.add(q * p.b_panel).cast::<i32>();
                 for (v, acc) in acc.iter_mut().enumerate() {
@@ -151,10 +152,10 @@ unsafe fn tile<
                 }
             }
         }
-        let (mut a_step, mut b_step) = (a.add(ROW_HEADER), packed.add(2 * 4 * nr));
+        let (mut a_step, mut b_step) = (a.add(ROW_HEADER), packed.add(8 * nr + V::MARK_BYTES));
         let mut left = steps;
         while left > 0 {
-            let chunk = if AHEAD { left.min(CHUNK) } else { left };
+            let chunk = left.min(CHUNK);
             for _ in 0..chunk {
                 for q in 0..P {
                     let mut columns = [V::columns(b_step.add(q * p.b_panel)); NV];
@@ -171,9 +172,7 @@ unsafe fn tile<
                 a_step = a_step.add(V::STEP);
                 b_step = b_step.add(nr * V::STEP);
             }
-            if AHEAD {
-                ahead.step();
-            }
+            ahead.step();
             left -= chunk;
         }
         for (m, acc) in acc.into_iter().enumerate() {

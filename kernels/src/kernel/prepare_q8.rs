@@ -6,16 +6,19 @@
 //! ```
 //! A word is the element as the form says. Taps in the padding are the zero point, so that every row meets all weights.
 
+use bytemuck::Pod;
+
 use crate::kernel::args::{Block, PwArgs};
 use crate::pack::{FormQ8, ROW_HEADER, Word};
 use crate::scheme::Quantised;
+use crate::simd::q8::Sums;
 
 /// The preparation for `form`.
 ///
 /// # Safety
 /// As [`Block`].
 #[inline(always)]
-pub(crate) unsafe fn run<S: Quantised>(p: &PwArgs<S>, block: &Block, form: FormQ8) {
+pub(crate) unsafe fn run<S: Quantised, V: Sums>(p: &PwArgs<S>, block: &Block, form: FormQ8) {
     let (zero_point, zw) = (p.epilogue.input_zero_point, p.epilogue.weight_zero_point);
     // Bytes change sides of zero by their highest bit.
     let flip = match form.word {
@@ -41,6 +44,19 @@ pub(crate) unsafe fn run<S: Quantised>(p: &PwArgs<S>, block: &Block, form: FormQ
                     0,
                     centred,
                 );
+            } else if form.word == Word::Products {
+                let shifted = |x| ((S::int(x) - S::LEAST - 128) << 8) as i16;
+                let (words, padding) = (body.cast::<i16>(), shifted(S::elem(zero_point)));
+                row(p, from, block.depth, form.kr, words, padding, shifted);
+                let n = block.depth.next_multiple_of(form.kr);
+                let (sum, products) = V::sums_of_words(words, n);
+                let weights = sum.wrapping_mul(zw).wrapping_neg();
+                // What two products in one leave beside 256 times their sum, and what a marked panel leaves.
+                constant = weights
+                    .wrapping_mul(256)
+                    .wrapping_sub(products)
+                    .wrapping_sub(sum.wrapping_mul(1 << 15));
+                to.cast::<i32>().add(1).write(weights);
             } else {
                 let byte = |x| S::int(x) as u8 ^ flip;
                 row(
@@ -63,12 +79,12 @@ pub(crate) unsafe fn run<S: Quantised>(p: &PwArgs<S>, block: &Block, form: FormQ
     }
 }
 
-/// One row of `depth` words and what fills a last step of `kr`.
+/// One row of `depth` words, those in the padding `padding`, and zeros that fill a last step of `kr`.
 ///
 /// # Safety
 /// As [`run`]; `to` is writable for so many words.
 #[inline(always)]
-unsafe fn row<S: Quantised, W: Copy>(
+unsafe fn row<S: Quantised, W: Pod>(
     p: &PwArgs<S>,
     from: *const S::Elem,
     depth: usize,
@@ -79,9 +95,9 @@ unsafe fn row<S: Quantised, W: Copy>(
 ) {
     // SAFETY: PwArgs 2: pieces are readable; they lie within `depth` words.
     unsafe {
-        // Weights beyond `depth` are zero: these words count for nothing, but a kernel reads them.
+        // A last step reads these, and weights of zero.
         for i in depth..depth.next_multiple_of(kr) {
-            to.add(i).write(padding);
+            to.add(i).write(W::zeroed());
         }
         if p.segments * p.pieces * p.k < depth {
             for i in 0..depth {

@@ -11,6 +11,8 @@
 //! `sum a * w` of [`Word`]s, differs from `sum (a - za) * (w - zw)` by constants of columns, which are in the bias, and one of rows,
 //! which the kernel's preparation writes in front of a row. All of it is modulo 2^32: only the result has to fit, and that is checked here.
 
+use alloc::vec::Vec;
+
 use super::{DepthwiseSource, Filter, GemmSource, Panels, TAPS, panels};
 use crate::kernel::args::{DwKernel, PwKernel};
 use crate::quantization::{self, FilterQuantization, ParamsQ8};
@@ -43,13 +45,25 @@ pub enum Word {
     Unsigned,
     /// i8 by i8: what `sdot` takes.
     Signed,
+    /// Two products in one multiplication of i16, after Winograd: see `simd/q8_products.rs`. A panel whose sums are too large for it
+    /// is marked, and holds i16 weights.
+    Products,
 }
 
 impl FormQ8 {
     pub(crate) const fn bytes(self) -> usize {
         match self.word {
-            Word::Centred => 2,
+            Word::Centred | Word::Products => 2,
             Word::Unsigned | Word::Signed => 1,
+        }
+    }
+
+    /// The input's zero point when elements have become words.
+    fn zero_point<S: Quantised>(self, params: &ParamsQ8) -> i32 {
+        match self.word {
+            Word::Centred => 0,
+            Word::Unsigned => params.input_zero_point - S::LEAST,
+            Word::Signed | Word::Products => params.input_zero_point - S::LEAST - 128,
         }
     }
 
@@ -64,8 +78,15 @@ impl FormQ8 {
     }
 }
 
-/// Bytes in front of a prepared row: its constant, an i32, and room that keeps what follows aligned.
+/// Bytes in front of a prepared row: its constants (of [`Word::Products`] for panels that are marked, too), i32, and room that keeps what
+/// follows aligned.
 pub(crate) const ROW_HEADER: usize = 16;
+
+/// Bytes between scales and steps of a panel of [`Word::Products`]: the mark, a u32, and room that keeps what follows aligned.
+pub(crate) const MARK_BYTES: usize = 64;
+
+/// Columns of a vector of [`Word::Products`], whose words lie together in a step.
+pub(crate) const PRODUCT_LANES: usize = 8;
 
 /// How a depthwise kernel wants weights.
 #[derive(Clone, Copy, Debug)]
@@ -134,7 +155,7 @@ impl<S: Quantised> Filter<'_, S> {
         channel: usize,
         params: &ParamsQ8,
         weights: impl Iterator<Item = usize>,
-    ) -> Result<()> {
+    ) -> Result<(i32, i32)> {
         let least = i64::from(S::LEAST - params.input_zero_point);
         let most = i64::from(S::MOST - params.input_zero_point);
         let bias = i64::from(self.bias_of(channel));
@@ -145,10 +166,9 @@ impl<S: Quantised> Filter<'_, S> {
             low += a.min(b);
             high += a.max(b);
         }
-        if i32::try_from(low).is_ok() && i32::try_from(high).is_ok() {
-            Ok(())
-        } else {
-            Err(Error::AccumulatorOverflow { channel })
+        match (i32::try_from(low), i32::try_from(high)) {
+            (Ok(low), Ok(high)) => Ok((low, high)),
+            _ => Err(Error::AccumulatorOverflow { channel }),
         }
     }
 }
@@ -170,44 +190,119 @@ pub(crate) fn gemm_q8<S: Quantised>(
     } = source;
     let (nr, form) = (kernel.nr, kernel.form);
     let params = filter.params(c_out)?;
+    let mut sums = Vec::new();
+    sums.try_reserve_exact(c_out)
+        .map_err(|_| Error::OutOfMemory { bytes: c_out })?;
     for channel in 0..c_out {
-        filter.expect_sums(channel, &params, channel * k..(channel + 1) * k)?;
+        sums.push(filter.expect_sums(channel, &params, channel * k..(channel + 1) * k)?);
     }
-    // What is taken from an element before it is multiplied, so that the kernel's zero point is another.
-    let zero_point = match form.word {
-        Word::Centred => 0,
-        Word::Unsigned => params.input_zero_point - S::LEAST,
-        Word::Signed => params.input_zero_point - S::LEAST - 128,
-    };
-    let zw = params.weight_zero_point;
     let step_bytes = nr * form.kr * form.bytes();
-    let head = nr * (size_of::<i32>() + size_of::<f32>());
+    let head = nr * (size_of::<i32>() + size_of::<f32>())
+        + if form.word == Word::Products {
+            MARK_BYTES
+        } else {
+            0
+        };
     let bytes = k
         .div_ceil(form.kr)
         .checked_mul(step_bytes)
         .and_then(|b| b.checked_add(head));
     panels(c_out.div_ceil(nr), bytes, params, |panel, bytes| {
-        for column in 0..nr.min(c_out - panel * nr) {
-            let channel = panel * nr + column;
-            let (mut sum, first) = (0_i32, channel * k);
-            for i in 0..k {
-                let w = filter.weight(first + i);
-                sum = sum.wrapping_add(w - zw);
-                let step = &mut bytes[head + i / form.kr * step_bytes..][..step_bytes];
-                let word = column * form.kr + i % form.kr;
-                match form.word {
-                    Word::Centred => put(step, word, (w - zw) as i16),
-                    Word::Unsigned | Word::Signed => put(step, word, w as i8),
+        let (head, steps) = bytes.split_at_mut(head);
+        let columns = panel * nr..c_out.min((panel + 1) * nr);
+        let marked = form.word == Word::Products
+            && columns.clone().any(|channel| {
+                let (low, high) = sums[channel];
+                low < -PRODUCTS_LIMIT
+                    || high >= PRODUCTS_LIMIT
+                    || !scaled(filter.scale(channel)).is_normal()
+            });
+        if form.word == Word::Products {
+            // Of a u32, whose bytes are the same either way, so that its order is nobody's concern.
+            head[8 * nr..8 * nr + 4].fill(if marked { 0xff } else { 0 });
+        }
+        for (column, channel) in columns.enumerate() {
+            let weights = (channel * k..(channel + 1) * k).map(|at| filter.weight(at));
+            let scale = filter.scale(channel);
+            let (bias, scale) = match form.word {
+                Word::Products => {
+                    let bias = products(steps, step_bytes, column, marked, weights.clone());
+                    (bias, if marked { scale } else { scaled(scale) })
                 }
-            }
+                word => {
+                    let zw = params.weight_zero_point;
+                    for (i, w) in weights.clone().enumerate() {
+                        let step = &mut steps[i / form.kr * step_bytes..][..step_bytes];
+                        let at = column * form.kr + i % form.kr;
+                        match word {
+                            Word::Centred => put(step, at, (w - zw) as i16),
+                            _ => put(step, at, w as i8),
+                        }
+                    }
+                    (0, scale)
+                }
+            };
             // sum (a - za)(w - zw) = sum a (w - zw) - za sum (w - zw); of the former, -zw sum a is the row's constant.
-            let bias = filter
+            let zero_point = form.zero_point::<S>(&params);
+            let sum = weights.fold(0_i32, |sum, w| {
+                sum.wrapping_add(w - params.weight_zero_point)
+            });
+            let own = filter
                 .bias_of(channel)
                 .wrapping_sub(zero_point.wrapping_mul(sum));
-            put(bytes, column, bias);
-            put(bytes, nr + column, filter.scale(channel));
+            let own = if form.word == Word::Products && !marked {
+                own.wrapping_mul(PRODUCTS_SCALE)
+            } else {
+                own
+            };
+            put(head, column, own.wrapping_add(bias));
+            put(head, nr + column, scale);
         }
     })
+}
+
+/// Whether a panel of `nr` columns is marked.
+pub(crate) fn has_mark(form: FormQ8, nr: usize, panel: &[u8]) -> bool {
+    form.word == Word::Products && panel[8 * nr] != 0
+}
+
+/// What sums of [`Word::Products`] are multiplied by.
+const PRODUCTS_SCALE: i32 = 256;
+
+/// Sums from minus this to below it fit in i32 when they are multiplied by [`PRODUCTS_SCALE`].
+const PRODUCTS_LIMIT: i32 = 1 << 23;
+
+/// The scale for sums that are [`PRODUCTS_SCALE`] times as large: the same bits but for the exponent.
+fn scaled(scale: f32) -> f32 {
+    scale / PRODUCTS_SCALE as f32
+}
+
+/// Writes the words of a column of [`Word::Products`]: with `w' = w + 128`, `(w2', w3')` and `(w0', w1')` of each step in vectors of their
+/// own; of a marked panel `(w0, w1)` and `(w2, w3)`. Returns what is to be added to the bias: minus the products of weights with weights.
+fn products(
+    steps: &mut [u8],
+    step_bytes: usize,
+    column: usize,
+    marked: bool,
+    weights: impl Iterator<Item = i32>,
+) -> i32 {
+    let first = column / PRODUCT_LANES * 4 * PRODUCT_LANES + column % PRODUCT_LANES * 2;
+    for (i, w) in weights.enumerate() {
+        let step = &mut steps[i / 4 * step_bytes..][..step_bytes];
+        let at = first + i % 2 + 2 * PRODUCT_LANES * usize::from((i % 4 < 2) != marked);
+        put(step, at, if marked { w } else { w + 128 } as i16);
+    }
+    if marked {
+        return 0;
+    }
+    let mut bias = 0_i32;
+    for step in steps.chunks_exact(step_bytes) {
+        let word = |at: usize| i32::from(i16::from_ne_bytes([step[2 * at], step[2 * at + 1]]));
+        for i in [first, first + 1] {
+            bias = bias.wrapping_sub(word(i) * word(i + 2 * PRODUCT_LANES));
+        }
+    }
+    bias
 }
 
 pub(crate) fn depthwise_q8<S: Quantised>(

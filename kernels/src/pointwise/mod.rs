@@ -64,6 +64,15 @@ impl<S: Scheme> PackedPointwise<S> {
         (self.c_in, self.c_out)
     }
 
+    /// Panels whose sums are too large for a kernel that takes two products in one multiplication, and are computed one by one;
+    /// 0 for other kernels.
+    pub fn panels_with_mark(&self) -> usize {
+        let panels = self.panels.data.chunks_exact(self.panels.panel_bytes);
+        panels
+            .filter(|panel| S::has_mark(self.kernel, panel))
+            .count()
+    }
+
     /// Bytes of the packed weights.
     pub fn packed_bytes(&self) -> usize {
         self.panels.data.len()

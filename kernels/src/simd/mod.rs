@@ -11,6 +11,8 @@ pub(crate) mod q8;
 pub(crate) mod q8_avx2;
 #[cfg(feature = "portable")]
 pub(crate) mod q8_portable;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod q8_products;
 pub(crate) mod q8_scalar;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod q8_vnni;

@@ -12,6 +12,28 @@ pub(crate) unsafe trait Sums: Copy {
     /// Bytes of a row, and of a column, that one step takes.
     const STEP: usize = 4;
 
+    /// Bytes between scales and steps of a panel, of which the first four are a mark, a u32, if there are any.
+    const MARK_BYTES: usize = 0;
+    /// What computes panels with a mark: the same lanes and steps.
+    type Marked: Sums;
+    /// Which of the constants of a row is this kind's.
+    const CONSTANT: usize = 0;
+
+    /// For [`Word::Products`](crate::pack::Word::Products) whose `n` words, a multiple of four, are at `words`: the sum of all elements, and
+    /// of the products of words 0 with 2 and 1 with 3 of each four, modulo 2^32.
+    #[inline(always)]
+    unsafe fn sums_of_words(words: *const i16, n: usize) -> (i32, i32) {
+        let (mut elements, mut products) = (0_i32, 0_i32);
+        for i in (0..n).step_by(4) {
+            // SAFETY: below n.
+            let [a, b, c, d] =
+                unsafe { words.add(i).cast::<[i16; 4]>().read_unaligned() }.map(i32::from);
+            elements = elements.wrapping_add((a + b + c + d) >> 8);
+            products = products.wrapping_add(a * c).wrapping_add(b * d);
+        }
+        (elements, products)
+    }
+
     /// `LANES` sums, of any alignment.
     unsafe fn load(p: *const i32) -> Self;
     unsafe fn splat(x: i32) -> Self;

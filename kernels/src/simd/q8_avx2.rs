@@ -47,6 +47,7 @@ pub(crate) unsafe fn narrow(words: __m256i, e: &EpilogueQ8, unsigned: bool, to: 
 unsafe impl Sums for Avx2 {
     const LANES: usize = 8;
 
+    type Marked = Self;
     type Row = __m256i;
     type Columns = __m256i;
 

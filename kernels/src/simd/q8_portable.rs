@@ -17,6 +17,7 @@ pub(crate) struct Wide(i32x4);
 unsafe impl Sums for Wide {
     const LANES: usize = 4;
 
+    type Marked = Self;
     type Row = i16x8;
     type Columns = i16x8;
 

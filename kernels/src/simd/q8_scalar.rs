@@ -23,6 +23,7 @@ unsafe fn store<const N: usize>(x: [i32; N], scales: *const f32, e: &EpilogueQ8,
 unsafe impl<const N: usize> Sums for Ints<N> {
     const LANES: usize = N;
 
+    type Marked = Self;
     type Row = [i16; 2];
     type Columns = [[i16; 2]; N];
 

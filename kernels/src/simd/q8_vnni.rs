@@ -30,6 +30,7 @@ impl Vnni512 {
 unsafe impl Sums for Vnni512 {
     const LANES: usize = 16;
 
+    type Marked = Self;
     type Row = __m512i;
     type Columns = __m512i;
 
@@ -91,6 +92,7 @@ macro_rules! vnni {
         unsafe impl Sums for $name {
             const LANES: usize = 8;
 
+            type Marked = Self;
             type Row = __m256i;
             type Columns = __m256i;
 
