@@ -49,8 +49,11 @@ impl<'a, T> RawMut<'a, T> {
 }
 
 impl<T> ViewMut<'_, T> {
-    /// The channels of one pixel, which is within the shape.
-    pub(crate) fn pixel_mut(&mut self, n: usize, h: usize, w: usize) -> &mut [T] {
+    /// The channels of one pixel.
+    ///
+    /// # Panics
+    /// Outside of the shape.
+    pub fn pixel_mut(&mut self, n: usize, h: usize, w: usize) -> &mut [T] {
         let (
             Nhwc {
                 n: ns,
