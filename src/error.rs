@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use dwsep::Nhwc;
 
+use crate::layer::LayerError;
+use crate::value::DType;
 use crate::weights::safetensors::Problem;
 
 /// Why something was refused. A message is complete: it includes its cause.
@@ -122,6 +124,15 @@ pub enum Error {
         found: Nhwc,
     },
 
+    /// An input has elements of another type than the network's.
+    #[error("the elements of the input are {found}, expected {expected}")]
+    InputType {
+        /// What the network takes.
+        expected: DType,
+        /// What it is given.
+        found: DType,
+    },
+
     /// An engine has no thread, or more threads than a session has memory for.
     #[error("{found} threads, expected 1 to {most}")]
     Threads {
@@ -154,13 +165,22 @@ pub enum Error {
     Layer {
         /// The layer's name.
         layer: String,
-        /// What the kernels said.
-        cause: dwsep::Error,
+        /// What is wrong.
+        cause: LayerError,
     },
 
     /// The kernels refused a call.
     #[error(transparent)]
     Kernels(#[from] dwsep::Error),
+}
+
+impl Error {
+    pub(crate) fn layer(name: &str, cause: impl Into<LayerError>) -> Self {
+        Self::Layer {
+            layer: name.to_owned(),
+            cause: cause.into(),
+        }
+    }
 }
 
 /// `Result` with this crate's [`Error`].

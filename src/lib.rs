@@ -5,7 +5,7 @@
 //!                 (pack once)          (plan memory once)      (no allocation)
 //! ```
 //!
-//! Tensors are dense f32 in the order `[N, H, W, C]`. An [`Engine`] chooses the kernels and owns the threads.
+//! Tensors are in the order `[N, H, W, C]`; those of quantised networks are integers, and [`Session::run`] converts. An [`Engine`] chooses the kernels and owns the threads.
 
 #![forbid(unsafe_code)]
 
@@ -20,6 +20,7 @@ pub mod models;
 mod session;
 mod softmax;
 mod tensor;
+mod value;
 pub mod weights;
 
 pub use dwsep;
@@ -32,6 +33,7 @@ pub use model::{Model, NamedLayer};
 pub use session::{LayerOutput, Session};
 pub use softmax::softmax;
 pub use tensor::Tensor;
+pub use value::{AnyView, AnyViewMut, DType, Element, Format, Quantization, ValueInfo};
 
 /// The README's example, compiled and run.
 #[cfg(doctest)]

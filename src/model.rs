@@ -4,16 +4,19 @@ use std::path::Path;
 
 use dwsep::{KernelSet, Nhwc};
 
-use crate::layer::Layer;
+use crate::layer::{Layer, LayerError, MOST_INPUTS, PlannedLayer};
 use crate::models::mobilenet_v1::{self, V1Config};
-use crate::session::Step;
+use crate::value::{Format, ValueInfo};
 use crate::weights::{Safetensors, Weights};
 use crate::{Engine, Error, Result, Session};
 
 /// MobileNetV1 1.0/224, trained on ImageNet: see NOTICE.
 static EMBEDDED: &[u8] = include_bytes!("../models/mobilenet_v1_1.0_224.safetensors");
 
-/// A network with packed weights: a chain of layers. Sessions share it.
+/// The value that a network is given. Layer `i` writes value `i + 1`.
+pub(crate) const INPUT: usize = 0;
+
+/// A network with packed weights: layers in an order in which each comes behind those whose outputs it reads. Sessions share it.
 ///
 /// ```
 /// use mobilenet::{Engine, Model, Tensor, dwsep::Nhwc};
@@ -30,29 +33,52 @@ static EMBEDDED: &[u8] = include_bytes!("../models/mobilenet_v1_1.0_224.safetens
 pub struct Model {
     name: String,
     layers: Vec<NamedLayer>,
+    input: Format,
     classes: usize,
     resolution: usize,
 }
 
-/// A layer and what it is called in its network.
+/// A layer, what it is called in its network, and what it reads.
 #[derive(Debug)]
 pub struct NamedLayer {
     name: String,
     layer: Box<dyn Layer>,
+    inputs: Vec<usize>,
 }
 
 impl NamedLayer {
-    pub(crate) fn new(name: &str, layer: dwsep::Result<impl Layer + 'static>) -> Result<Self> {
+    /// A layer that reads these values: 0 is the network's input, `i + 1` what layer `i` writes.
+    pub(crate) fn new(
+        name: &str,
+        layer: dwsep::Result<impl Layer + 'static>,
+        inputs: Vec<usize>,
+    ) -> Result<Self> {
         match layer {
             Ok(layer) => Ok(Self {
                 name: name.to_owned(),
                 layer: Box::new(layer),
+                inputs,
             }),
-            Err(cause) => Err(Error::Layer {
-                layer: name.to_owned(),
-                cause,
-            }),
+            Err(cause) => Err(Error::layer(name, cause)),
         }
+    }
+
+    /// The values that it reads: 0 is the network's input, `i + 1` what layer `i` writes.
+    pub fn inputs(&self) -> &[usize] {
+        &self.inputs
+    }
+
+    pub(crate) fn plan(&self, inputs: &[ValueInfo]) -> Result<Box<dyn PlannedLayer>> {
+        if inputs.len() > MOST_INPUTS {
+            let (expected, found) = (MOST_INPUTS, inputs.len());
+            return Err(Error::layer(
+                &self.name,
+                LayerError::Inputs { expected, found },
+            ));
+        }
+        self.layer
+            .plan(inputs)
+            .map_err(|cause| Error::layer(&self.name, cause))
     }
 
     /// What the layer is called: `conv_stem`, `separable_1`, ...
@@ -73,6 +99,11 @@ impl NamedLayer {
     /// Weights and biases, in elements.
     pub fn weights(&self) -> usize {
         self.layer.weights()
+    }
+
+    /// Bytes of the weights and biases, as they are before they are packed.
+    pub fn weight_bytes(&self) -> usize {
+        self.layer.weight_bytes()
     }
 
     /// Multiply-adds for an output of this shape, taps in the padding included.
@@ -121,6 +152,7 @@ impl Model {
         Ok(Self {
             name: config.name(),
             layers: mobilenet_v1::layers(config, weights, kernels)?,
+            input: Format::F32,
             classes: config.classes,
             resolution: config.resolution,
         })
@@ -141,6 +173,11 @@ impl Model {
         &self.layers
     }
 
+    /// How the pixels of its input are written down.
+    pub fn input_format(&self) -> Format {
+        self.input
+    }
+
     /// Height and width of the images that it was trained on. Others work, too, if less accurately.
     pub fn default_resolution(&self) -> usize {
         self.resolution
@@ -158,19 +195,10 @@ impl Model {
                 most: rayon::max_num_threads(),
             });
         }
-        let mut steps = Vec::with_capacity(self.layers.len());
-        let mut shape = input;
-        for NamedLayer { name, layer } in &self.layers {
-            let plan = layer.plan(shape).map_err(|cause| Error::Layer {
-                layer: name.clone(),
-                cause,
-            })?;
-            shape = plan.output_shape();
-            steps.push(Step {
-                name: name.clone(),
-                plan,
-            });
-        }
-        Session::new(input, threads, steps)
+        let input = ValueInfo {
+            shape: input,
+            format: self.input,
+        };
+        Session::new(input, threads, &self.layers)
     }
 }

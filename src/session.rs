@@ -3,13 +3,17 @@
 //! ```text
 //! input -> layer 1 -> a -> layer 2 -> b -> layer 3 -> a -> ... -> output        a, b: two buffers; one workspace for all layers
 //! ```
+//!
+//! That is a chain. In a graph a buffer is free as soon as nothing reads what is in it any more (`plan_memory`).
 
 use std::time::{Duration, Instant};
 
-use dwsep::{AlignedBytes, Executor, Nhwc, Strides, View, ViewMut, with_team};
+use dwsep::{AlignedBytes, Executor, Nhwc, Strides, View, with_team};
 
 use crate::buffer::{Buffer, memory};
-use crate::layer::PlannedLayer;
+use crate::layer::{MOST_INPUTS, PlannedLayer};
+use crate::model::{INPUT, NamedLayer};
+use crate::value::{self, AnyView, AnyViewMut, DType, ValueInfo};
 use crate::{Engine, Error, Result};
 
 /// A network for inputs of one shape, with all the memory that it needs. It shares the weights with its model and may outlive it.
@@ -17,17 +21,38 @@ use crate::{Engine, Error, Result};
 /// Made by [`Model::session`](crate::Model::session).
 #[derive(Debug)]
 pub struct Session {
-    input: Nhwc,
     threads: usize,
+    graph: Graph,
+    /// The input and the output as the network has them, where [`run`](Session::run) converts.
+    quantised: Option<AlignedBytes>,
+    real: Option<Buffer>,
+}
+
+/// What runs: its fields are apart from the memory of the conversions.
+#[derive(Debug)]
+struct Graph {
+    /// Step `i` writes value `i + 1`.
     steps: Vec<Step>,
-    buffers: [Buffer; 2],
+    /// Value 0 is the input.
+    values: Vec<Value>,
+    buffers: Vec<AlignedBytes>,
     workspace: AlignedBytes,
 }
 
 #[derive(Debug)]
-pub(crate) struct Step {
-    pub name: String,
-    pub plan: Box<dyn PlannedLayer>,
+struct Step {
+    name: String,
+    plan: Box<dyn PlannedLayer>,
+    /// The values that it reads.
+    inputs: Vec<usize>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Value {
+    info: ValueInfo,
+    strides: Strides,
+    /// Which buffer it lies in. The input lies in the caller's memory, and this is not used.
+    buffer: usize,
 }
 
 /// What a hook is shown when a layer has run.
@@ -37,56 +62,104 @@ pub struct LayerOutput<'a> {
     pub name: &'a str,
     /// How long it took.
     pub elapsed: Duration,
+    /// Shape and format of what it computed.
+    pub info: ValueInfo,
     /// What it computed, `[N, H, W, C]`. Its pixels may have gaps between them ([`Strides::spread`]).
-    pub output: View<'a, f32>,
+    pub output: AnyView<'a>,
+}
+
+impl LayerOutput<'_> {
+    /// The real numbers that the layer computed, in the order `[N, H, W, C]`.
+    pub fn real(&self) -> Vec<f32> {
+        value::real(self.output, self.info.format)
+    }
 }
 
 impl Session {
-    /// Memory for `steps`, each of which takes the output of the one before it.
-    pub(crate) fn new(input: Nhwc, threads: usize, steps: Vec<Step>) -> Result<Self> {
-        let (mut elements, mut workspace) = ([0, 0], 0);
-        for (i, step) in steps.iter().enumerate() {
-            let buffer = &mut elements[i % 2];
-            let shape = step.plan.output_shape();
-            *buffer = Strides::spread::<f32>(shape)?.extent(shape)?.max(*buffer);
-            workspace = step.plan.workspace_len(threads).max(workspace);
+    /// Plans `layers` for an input, and memory for what is between them. The last layer's output is the network's.
+    pub(crate) fn new(input: ValueInfo, threads: usize, layers: &[NamedLayer]) -> Result<Self> {
+        let mut infos = vec![input];
+        let mut steps = Vec::with_capacity(layers.len());
+        for layer in layers {
+            let inputs: Vec<ValueInfo> = layer.inputs().iter().map(|&i| infos[i]).collect();
+            let plan = layer.plan(&inputs)?;
+            infos.push(plan.output());
+            steps.push(Step {
+                name: layer.name().to_owned(),
+                plan,
+                inputs: layer.inputs().to_owned(),
+            });
         }
-        let buffers = [
-            Buffer::zeros("activations", elements[0])?,
-            Buffer::zeros("activations", elements[1])?,
-        ];
-        let workspace = memory("workspace", workspace)?;
+        let output = infos[steps.len()];
+        let mut values = Vec::with_capacity(infos.len());
+        for (i, &info) in infos.iter().enumerate() {
+            let dense = i == steps.len();
+            let strides = if dense {
+                Strides::dense(info.shape)?
+            } else {
+                info.spread()?
+            };
+            values.push(Value {
+                info,
+                strides,
+                buffer: 0,
+            });
+        }
+        let sizes = plan_memory(&steps, &mut values)?;
+        let workspace = steps.iter().map(|step| step.plan.workspace_len(threads));
+        let workspace = memory("workspace", workspace.max().unwrap_or(0))?;
+        let buffers = sizes.iter().map(|&bytes| memory("activations", bytes));
         Ok(Self {
-            input,
             threads,
-            steps,
-            buffers,
-            workspace,
+            quantised: match input.format.dtype() {
+                DType::F32 => None,
+                DType::I8 | DType::U8 => Some(memory("input", values[INPUT].bytes()?)?),
+            },
+            real: match output.format.dtype() {
+                DType::F32 => None,
+                DType::I8 | DType::U8 => {
+                    Some(Buffer::zeros("output", output.shape.len("output")?)?)
+                }
+            },
+            graph: Graph {
+                buffers: buffers.collect::<Result<_>>()?,
+                steps,
+                values,
+                workspace,
+            },
         })
     }
 
     /// `[N, H, W, C]` of the inputs that it takes.
     pub fn input_shape(&self) -> Nhwc {
-        self.input
+        self.input().shape
     }
 
     /// `[N, 1, 1, classes]`
     pub fn output_shape(&self) -> Nhwc {
-        self.steps
-            .last()
-            .map_or(self.input, |step| step.plan.output_shape())
+        self.output().shape
+    }
+
+    /// Shape and format of the inputs that the network takes.
+    pub fn input(&self) -> ValueInfo {
+        self.graph.values[INPUT].info
+    }
+
+    /// Shape and format of the output that the network gives.
+    pub fn output(&self) -> ValueInfo {
+        self.graph.output().info
     }
 
     /// Bytes of memory that it holds, without the weights.
     pub fn memory(&self) -> usize {
-        self.buffers
-            .iter()
-            .map(|b| size_of_val(&b[..]))
-            .sum::<usize>()
-            + self.workspace.len()
+        let buffers = self.graph.buffers.iter().map(|buffer| buffer.len());
+        let quantised = self.quantised.as_ref().map_or(0, |bytes| bytes.len());
+        let real = self.real.as_ref().map_or(0, |real| size_of_val(&real[..]));
+        buffers.sum::<usize>() + self.graph.workspace.len() + quantised + real
     }
 
-    /// The logits of `input`, `[N, classes]`.
+    /// The logits of `input`, `[N, classes]`. What a quantised network takes and gives is converted: rounded to the nearest of the
+    /// numbers that the input's integers stand for, and back.
     ///
     /// Allocates nothing, if the engine's threads do not. The kernels are those that the model was packed for; of the engine
     /// only the threads are used.
@@ -108,7 +181,59 @@ impl Session {
         input: View<'_, f32>,
         hook: &mut dyn FnMut(LayerOutput<'_>),
     ) -> Result<&[f32]> {
-        let (expected, found) = (self.input, input.shape());
+        self.check(engine, input.shape())?;
+        let Value { info, strides, .. } = self.graph.values[INPUT];
+        let input = match &mut self.quantised {
+            None => AnyView::F32(input),
+            Some(bytes) => {
+                let quantised = AnyViewMut::of(bytes, info, strides)?;
+                value::quantise(input, quantised, info.format)?;
+                AnyView::of(bytes, info, strides)?
+            }
+        };
+        self.graph.run(engine, input, hook)?;
+        let format = self.graph.output().info.format;
+        let output = self.graph.result()?;
+        match &mut self.real {
+            Some(real) => {
+                value::dequantise(output, format, real)?;
+                Ok(real)
+            }
+            None => Ok(self.graph.result_f32()?),
+        }
+    }
+
+    /// The output of `input` as the network has them, without any conversion: bytes in and bytes out for a quantised one.
+    ///
+    /// Allocates nothing, as [`run`](Session::run).
+    ///
+    /// # Errors
+    /// As [`run`](Session::run); [`Error::InputType`] for an input of another type than the network's.
+    pub fn run_any(&mut self, engine: &Engine, input: AnyView<'_>) -> Result<AnyView<'_>> {
+        self.run_any_with(engine, input, &mut |_| ())
+    }
+
+    /// As [`run_any`](Session::run_any), and shows the output of every layer to `hook`.
+    ///
+    /// # Errors
+    /// As [`run_any`](Session::run_any).
+    pub fn run_any_with(
+        &mut self,
+        engine: &Engine,
+        input: AnyView<'_>,
+        hook: &mut dyn FnMut(LayerOutput<'_>),
+    ) -> Result<AnyView<'_>> {
+        self.check(engine, input.shape())?;
+        let (expected, found) = (self.input().format.dtype(), input.dtype());
+        if found != expected {
+            return Err(Error::InputType { expected, found });
+        }
+        self.graph.run(engine, input, hook)?;
+        self.graph.result()
+    }
+
+    fn check(&self, engine: &Engine, found: Nhwc) -> Result<()> {
+        let expected = self.input_shape();
         if found != expected {
             return Err(Error::InputShape { expected, found });
         }
@@ -116,6 +241,45 @@ impl Session {
         if found > most {
             return Err(Error::Threads { found, most });
         }
+        Ok(())
+    }
+}
+
+impl Value {
+    fn bytes(&self) -> Result<usize> {
+        Ok(self.info.bytes(self.strides)?)
+    }
+}
+
+impl Graph {
+    fn output(&self) -> Value {
+        self.values[self.steps.len()]
+    }
+
+    /// What the last step wrote.
+    fn result(&self) -> Result<AnyView<'_>> {
+        let Value {
+            info,
+            strides,
+            buffer,
+        } = self.output();
+        Ok(AnyView::of(&self.buffers[buffer], info, strides)?)
+    }
+
+    /// What the last step wrote, dense, of f32.
+    fn result_f32(&self) -> Result<&[f32]> {
+        let output = self.output();
+        Ok(bytemuck::cast_slice(
+            &self.buffers[output.buffer][..output.bytes()?],
+        ))
+    }
+
+    fn run(
+        &mut self,
+        engine: &Engine,
+        input: AnyView<'_>,
+        hook: &mut dyn FnMut(LayerOutput<'_>),
+    ) -> Result<()> {
         // The threads are woken once, not for each op.
         with_team(engine.executor(), |team| self.run_on(team, input, hook))
     }
@@ -123,35 +287,96 @@ impl Session {
     fn run_on(
         &mut self,
         team: &dyn Executor,
-        input: View<'_, f32>,
+        input: AnyView<'_>,
         hook: &mut dyn FnMut(LayerOutput<'_>),
-    ) -> Result<&[f32]> {
-        let [target, source] = &mut self.buffers;
-        let (mut target, mut source) = (target, source);
-        let (mut shape, mut strides) = (self.input, input.strides());
-        for (i, Step { name, plan }) in self.steps.iter().enumerate() {
-            let input = if i == 0 {
-                input
-            } else {
-                View::with_strides(source, shape, strides)?
+    ) -> Result<()> {
+        let values = &self.values;
+        for (i, step) in self.steps.iter().enumerate() {
+            let Value {
+                info,
+                strides,
+                buffer,
+            } = values[i + 1];
+            // The memory plan keeps the output's buffer apart from those of the inputs.
+            let (before, rest) = self.buffers.split_at_mut(buffer);
+            let (target, after) = rest.split_at_mut(1);
+            let target = &mut target[0];
+            let read = |value: usize| -> dwsep::Result<AnyView<'_>> {
+                if value == INPUT {
+                    return Ok(input);
+                }
+                let Value {
+                    info,
+                    strides,
+                    buffer: from,
+                } = values[value];
+                let bytes = match from.checked_sub(buffer + 1) {
+                    None => &before[from],
+                    Some(from) => &after[from],
+                };
+                AnyView::of(bytes, info, strides)
             };
-            shape = plan.output_shape();
-            strides = Strides::spread::<f32>(shape)?;
-            let output = ViewMut::with_strides(target, shape, strides)?;
+            let mut inputs = [input; MOST_INPUTS];
+            for (view, &value) in inputs.iter_mut().zip(&step.inputs) {
+                *view = read(value)?;
+            }
+            let output = AnyViewMut::of(target, info, strides)?;
             let start = Instant::now();
-            plan.run(team, input, output, &mut self.workspace)
-                .map_err(|cause| Error::Layer {
-                    layer: name.clone(),
-                    cause,
-                })?;
+            step.plan
+                .run(
+                    team,
+                    &inputs[..step.inputs.len()],
+                    output,
+                    &mut self.workspace,
+                )
+                .map_err(|cause| Error::layer(&step.name, cause))?;
             let elapsed = start.elapsed();
             hook(LayerOutput {
-                name,
+                name: &step.name,
                 elapsed,
-                output: View::with_strides(target, shape, strides)?,
+                info,
+                output: AnyView::of(target, info, strides)?,
             });
-            (target, source) = (source, target);
         }
-        Ok(&source[..shape.len("output")?])
+        Ok(())
     }
+}
+
+/// Gives each value but the input a buffer, and says how large the buffers are.
+///
+/// A value takes the smallest free buffer that it fits in, or else the largest, which grows. A buffer is free from the step on that is
+/// behind the last one to read what is in it. In a chain that makes two buffers in turn.
+fn plan_memory(steps: &[Step], values: &mut [Value]) -> Result<Vec<usize>> {
+    let mut last_use = vec![0; values.len()];
+    for (i, step) in steps.iter().enumerate() {
+        for &value in &step.inputs {
+            last_use[value] = i;
+        }
+    }
+    last_use[steps.len()] = usize::MAX;
+
+    let (mut sizes, mut free): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
+    for (i, step) in steps.iter().enumerate() {
+        let bytes = values[i + 1].bytes()?;
+        let fits = free.iter().enumerate().min_by_key(|&(_, &buffer)| {
+            let size = sizes[buffer];
+            // The smallest that is large enough; of those that are not, the largest.
+            (size < bytes, size.abs_diff(bytes))
+        });
+        let buffer = match fits.map(|(at, _)| at) {
+            Some(at) => free.swap_remove(at),
+            None => {
+                sizes.push(0);
+                sizes.len() - 1
+            }
+        };
+        sizes[buffer] = sizes[buffer].max(bytes);
+        values[i + 1].buffer = buffer;
+        let mut read = step.inputs.clone();
+        read.sort_unstable();
+        read.dedup();
+        let dead = read.iter().filter(|&&x| x != INPUT && last_use[x] == i);
+        free.extend(dead.map(|&value| values[value].buffer));
+    }
+    Ok(sizes)
 }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mobilenet::dwsep::{Activation, F32, Nhwc, View};
+use mobilenet::dwsep::{Activation, F32, Nhwc};
 use mobilenet::models::mobilenet_v1::{self, V1Config};
 use mobilenet::weights::{Safetensors, Seeded, Weights};
 use mobilenet::{Engine, Model, Tensor};
@@ -88,7 +88,7 @@ impl Golden {
                 };
                 let recorded = self.file.values(layer.name).unwrap();
                 let step: usize = self.number(&format!("step.{}", layer.name));
-                let found = flat(layer.output);
+                let found = layer.real();
                 // The whole layer's shape: [N, H, W, C], or [N, C] without height and width.
                 let Nhwc { n, h, w, c } = layer.output.shape();
                 let dims = self.text(&format!("shape.{}", layer.name));
@@ -144,18 +144,6 @@ impl Golden {
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
-}
-
-/// The elements in the order `[N, H, W, C]`.
-fn flat(view: View<'_, f32>) -> Vec<f32> {
-    let Nhwc { n, h, w, .. } = view.shape();
-    let mut elements = Vec::new();
-    for (n, h) in (0..n).flat_map(|n| (0..h).map(move |h| (n, h))) {
-        for w in 0..w {
-            elements.extend_from_slice(view.pixel(n, h, w).unwrap());
-        }
-    }
-    elements
 }
 
 /// The pixels of an `.npy` file of version 1 with a uint8 tensor of the shape `[1, 224, 224, 3]`.

@@ -102,10 +102,9 @@ impl LayerFiles<'_> {
             })
             .collect();
         let path = self.folder.join(format!("{:02}_{name}.npy", self.written));
-        let output = layer.output;
-        let Nhwc { n, h, w, c } = output.shape();
-        let pixels = (0..n * h * w).filter_map(|i| output.pixel(i / (h * w), i / w % h, i % w));
-        self.failed = npy::write(&path, &[n, h, w, c], pixels).err();
+        let Nhwc { n, h, w, c } = layer.info.shape;
+        let real = layer.real();
+        self.failed = npy::write(&path, &[n, h, w, c], [&real[..]].into_iter()).err();
         self.written += 1;
     }
 }

@@ -1,11 +1,13 @@
 //! The layers that networks are built of, one a file.
 
-mod dense;
+mod conv3x3;
+mod depthwise;
+mod pointwise;
 mod pool;
 mod separable;
-mod stem;
 
-pub use dense::Dense;
+pub use conv3x3::Conv3x3;
+pub use depthwise::Depthwise;
+pub use pointwise::{Dense, Pointwise};
 pub use pool::GlobalAveragePool;
 pub use separable::Separable;
-pub use stem::Stem;

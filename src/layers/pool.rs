@@ -2,14 +2,15 @@
 
 use dwsep::{Executor, Nhwc, View, ViewMut, global_average_pool};
 
-use crate::layer::{Layer, PlannedLayer};
+use crate::layer::{Layer, Op, PlannedLayer, Result, planned, sole_of};
+use crate::value::{Format, ValueInfo};
 
 /// The mean of each channel over the whole image, `[N, H, W, C]` to `[N, 1, 1, C]`.
 #[derive(Clone, Copy, Debug)]
 pub struct GlobalAveragePool;
 
 #[derive(Debug)]
-struct Plan {
+struct Mean {
     output: Nhwc,
 }
 
@@ -18,37 +19,24 @@ impl Layer for GlobalAveragePool {
         "global average pool".to_owned()
     }
 
-    fn kernels(&self) -> Vec<&'static str> {
-        Vec::new()
-    }
-
-    fn weights(&self) -> usize {
-        0
-    }
-
-    fn macs(&self, _output: Nhwc) -> u64 {
-        0
-    }
-
-    fn plan(&self, input: Nhwc) -> dwsep::Result<Box<dyn PlannedLayer>> {
+    fn plan(&self, inputs: &[ValueInfo]) -> Result<Box<dyn PlannedLayer>> {
+        let input = sole_of(inputs, Format::F32)?;
         input.len("input")?;
-        Ok(Box::new(Plan {
-            output: Nhwc {
-                h: 1,
-                w: 1,
-                ..input
-            },
-        }))
+        let output = Nhwc {
+            h: 1,
+            w: 1,
+            ..input
+        };
+        Ok(planned(Mean { output }, Format::F32))
     }
 }
 
-impl PlannedLayer for Plan {
+impl Op for Mean {
+    type In = f32;
+    type Out = f32;
+
     fn output_shape(&self) -> Nhwc {
         self.output
-    }
-
-    fn workspace_len(&self, _threads: usize) -> usize {
-        0
     }
 
     fn run(

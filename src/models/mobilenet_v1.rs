@@ -9,7 +9,8 @@ use dwsep::{Activation, Filter, KernelSet, Nhwc, Stride};
 use super::summary::Cost;
 pub use super::summary::LayerSummary;
 use crate::fold::BatchNorm;
-use crate::layers::{Dense, GlobalAveragePool, Separable, Stem};
+use crate::layer::Layer;
+use crate::layers::{Conv3x3, Dense, GlobalAveragePool, Separable};
 use crate::model::NamedLayer;
 use crate::weights::{Weights, transpose};
 use crate::{Buffer, Error, Result};
@@ -269,6 +270,17 @@ fn convolution(
     Ok((filters, bias))
 }
 
+/// Layers, each of which reads what the one before it writes.
+struct Chain(Vec<NamedLayer>);
+
+impl Chain {
+    fn push(&mut self, name: &str, layer: dwsep::Result<impl Layer + 'static>) -> Result<()> {
+        let input = self.0.len();
+        self.0.push(NamedLayer::new(name, layer, vec![input])?);
+        Ok(())
+    }
+}
+
 /// The layers, packed for `kernels`.
 pub(crate) fn layers(
     config: &V1Config,
@@ -277,7 +289,7 @@ pub(crate) fn layers(
 ) -> Result<Vec<NamedLayer>> {
     let activation = config.activation;
     let mut c = config.stem_channels()?;
-    let mut layers = Vec::with_capacity(BLOCKS.len() + 3);
+    let mut layers = Chain(Vec::with_capacity(BLOCKS.len() + 3));
 
     // [O, I, 3, 3] to [O, 3, 3, I]
     let (filters, bias) = convolution(weights, STEM_PREFIX, [c, IMAGE, 3, 3])?;
@@ -286,8 +298,8 @@ pub(crate) fn layers(
         .flat_map(|filter| transpose(filter, TAPS))
         .collect();
     let filter = Filter::new(&filters, Some(&bias));
-    let stem = Stem::new(kernels, (IMAGE, c), filter, Stride::Two, activation);
-    layers.push(NamedLayer::new(STEM_NAME, stem)?);
+    let stem = Conv3x3::new(kernels, (IMAGE, c), filter, Stride::Two, activation);
+    layers.push(STEM_NAME, stem)?;
 
     for (
         i,
@@ -312,18 +324,18 @@ pub(crate) fn layers(
             stride,
             activation,
         );
-        layers.push(NamedLayer::new(&name, block)?);
+        layers.push(&name, block)?;
         c = c_out;
     }
 
-    layers.push(NamedLayer::new(POOL_NAME, Ok(GlobalAveragePool))?);
+    layers.push(POOL_NAME, Ok(GlobalAveragePool))?;
 
     let filters = weights.tensor(CLASSIFIER_WEIGHT, &[config.classes, c])?;
     let bias = weights.tensor(CLASSIFIER_BIAS, &[config.classes])?;
     let filter = Filter::new(&filters, Some(&bias));
     let logits = Dense::new(kernels, (c, config.classes), filter, Activation::None);
-    layers.push(NamedLayer::new(LOGITS_NAME, logits)?);
-    Ok(layers)
+    layers.push(LOGITS_NAME, logits)?;
+    Ok(layers.0)
 }
 
 /// What each layer costs for one image of `h` rows and `w` columns, and what a standard convolution in its place would cost:

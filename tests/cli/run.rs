@@ -63,13 +63,7 @@ fn run_computes_what_the_library_computes() {
     let expected = session
         .run_with(&engine, tensor.view(), &mut |layer| {
             let Nhwc { n, h, w, c } = layer.output.shape();
-            let pixels = (0..n * h * w)
-                .flat_map(|i| layer.output.pixel(i / (h * w), i / w % h, i % w).unwrap());
-            outputs.push((
-                layer.name.to_owned(),
-                [n, h, w, c],
-                pixels.copied().collect::<Vec<_>>(),
-            ));
+            outputs.push((layer.name.to_owned(), [n, h, w, c], layer.real()));
         })
         .unwrap()
         .to_vec();

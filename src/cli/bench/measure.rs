@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result};
 use dwsep::{Isa, KernelSet, Nhwc, peak};
 use mobilenet::weights::Seeded;
-use mobilenet::{Engine, Model, Session, Tensor};
+use mobilenet::{Engine, Model, NamedLayer, Session, Tensor};
 
 use super::machine::{self, Machine};
 use super::report::{Layer, Report, Roof, Run, Times, utc};
@@ -113,13 +113,8 @@ impl Measurement<'_> {
 
     /// Every weight is read once an inference, and so comes from wherever a buffer of the size of all weights stays.
     fn roof(&self, timed: &Contender) -> Result<Roof> {
-        let weights: usize = self
-            .model
-            .layers()
-            .iter()
-            .map(|layer| layer.weights())
-            .sum();
-        let (bytes, threads) = (weights * size_of::<f32>(), timed.engine.threads());
+        let bytes = self.model.layers().iter().map(|layer| layer.weight_bytes());
+        let (bytes, threads) = (bytes.sum(), timed.engine.threads());
         Ok(Roof {
             threads,
             gflops: timed.peak / 1e9,
@@ -142,12 +137,17 @@ impl Measurement<'_> {
     }
 
     fn rows(&self, outputs: &[Nhwc], seconds: &[Vec<f64>], roof: &Roof) -> Vec<Layer> {
-        let inputs = std::iter::once(&self.input).chain(outputs);
-        let shapes = inputs.zip(outputs);
-        let layers = self.model.layers().iter().zip(shapes).zip(seconds);
-        layers
-            .map(|((layer, shapes), seconds)| Layer::new(layer, shapes, Times::of(seconds), roof))
-            .collect()
+        let layers = self.model.layers().iter().zip(outputs).zip(seconds);
+        let row = |((layer, output), seconds): ((&NamedLayer, &Nhwc), &Vec<f64>)| {
+            // Value 0 is the network's input, value `i + 1` the output of layer `i`.
+            let first = layer
+                .inputs()
+                .first()
+                .and_then(|&value| value.checked_sub(1));
+            let input = first.map_or(&self.input, |layer| &outputs[layer]);
+            Layer::new(layer, (input, output), Times::of(seconds), roof)
+        };
+        layers.map(row).collect()
     }
 }
 

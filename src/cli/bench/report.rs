@@ -146,7 +146,7 @@ impl Layer {
     ) -> Self {
         let flops = 2.0 * layer.macs(*output) as f64;
         let gflops = flops / times.min / 1e9;
-        let intensity = flops / (layer.weights() * size_of::<f32>()) as f64;
+        let intensity = flops / layer.weight_bytes() as f64;
         let multiplies = flops > 0.0 && intensity.is_finite();
         let (most, kind) = roof.over(intensity);
         Self {

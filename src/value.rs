@@ -1,0 +1,367 @@
+//! What flows between the layers: numbers of one of three types, and what the integers among them stand for.
+
+use std::fmt;
+
+use bytemuck::Pod;
+use dwsep::{Nhwc, Strides, View, ViewMut};
+
+/// What integers stand for: `real = scale * (q - zero_point)`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Quantization {
+    /// The distance of two neighbours.
+    pub scale: f32,
+    /// The integer that is zero.
+    pub zero_point: i32,
+}
+
+/// The type of an element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DType {
+    /// Single precision.
+    F32,
+    /// Integers from -128 to 127.
+    I8,
+    /// Integers from 0 to 255.
+    U8,
+}
+
+impl DType {
+    /// `f32`, `i8` or `u8`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            DType::F32 => "f32",
+            DType::I8 => "i8",
+            DType::U8 => "u8",
+        }
+    }
+
+    /// Bytes of an element.
+    pub const fn size(self) -> usize {
+        match self {
+            DType::F32 => 4,
+            DType::I8 | DType::U8 => 1,
+        }
+    }
+}
+
+impl fmt::Display for DType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How real numbers are written down.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Format {
+    /// As they are.
+    F32,
+    /// As integers from -128 to 127.
+    I8(Quantization),
+    /// As integers from 0 to 255.
+    U8(Quantization),
+}
+
+impl Format {
+    /// The type of the elements.
+    pub const fn dtype(self) -> DType {
+        match self {
+            Format::F32 => DType::F32,
+            Format::I8(_) => DType::I8,
+            Format::U8(_) => DType::U8,
+        }
+    }
+
+    /// What integers stand for; `None` for what is no integer.
+    pub const fn quantization(self) -> Option<Quantization> {
+        match self {
+            Format::F32 => None,
+            Format::I8(quantization) | Format::U8(quantization) => Some(quantization),
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.dtype())?;
+        match self.quantization() {
+            None => Ok(()),
+            Some(Quantization { scale, zero_point }) => {
+                write!(f, " with scale {scale:?} and zero point {zero_point}")
+            }
+        }
+    }
+}
+
+/// What is known of a value before it is computed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ValueInfo {
+    /// `[N, H, W, C]`.
+    pub shape: Nhwc,
+    /// How its numbers are written down.
+    pub format: Format,
+}
+
+impl ValueInfo {
+    /// A value of f32.
+    pub const fn f32(shape: Nhwc) -> Self {
+        Self {
+            shape,
+            format: Format::F32,
+        }
+    }
+
+    /// Bytes of a slice that holds the value with these strides.
+    pub(crate) fn bytes(&self, strides: Strides) -> dwsep::Result<usize> {
+        // Does not overflow: a shape of so many elements has been checked for eight bytes each.
+        Ok(strides.extent(self.shape)? * self.format.dtype().size())
+    }
+
+    /// Strides that are good for caches ([`Strides::spread`]).
+    pub(crate) fn spread(&self) -> dwsep::Result<Strides> {
+        match self.format.dtype() {
+            DType::F32 => Strides::spread::<f32>(self.shape),
+            DType::I8 | DType::U8 => Strides::spread::<i8>(self.shape),
+        }
+    }
+}
+
+/// A tensor to be read, of any type.
+#[derive(Clone, Copy, Debug)]
+pub enum AnyView<'a> {
+    /// Single precision.
+    F32(View<'a, f32>),
+    /// Signed integers.
+    I8(View<'a, i8>),
+    /// Unsigned integers.
+    U8(View<'a, u8>),
+}
+
+/// A tensor to be written, of any type.
+#[derive(Debug)]
+pub enum AnyViewMut<'a> {
+    /// Single precision.
+    F32(ViewMut<'a, f32>),
+    /// Signed integers.
+    I8(ViewMut<'a, i8>),
+    /// Unsigned integers.
+    U8(ViewMut<'a, u8>),
+}
+
+/// A type that values are made of.
+pub trait Element: Pod + Send + Sync + fmt::Debug {
+    /// Which one it is.
+    const DTYPE: DType;
+
+    /// The tensor, if it is of this type.
+    fn view(any: AnyView<'_>) -> Option<View<'_, Self>>;
+
+    /// The tensor, if it is of this type.
+    fn view_mut(any: AnyViewMut<'_>) -> Option<ViewMut<'_, Self>>;
+}
+
+/// The variant of the enums has the name of the type.
+macro_rules! element {
+    ($($element:ty: $name:ident),+) => {$(
+        impl Element for $element {
+            const DTYPE: DType = DType::$name;
+
+            fn view(any: AnyView<'_>) -> Option<View<'_, Self>> {
+                match any {
+                    AnyView::$name(view) => Some(view),
+                    _ => None,
+                }
+            }
+
+            fn view_mut(any: AnyViewMut<'_>) -> Option<ViewMut<'_, Self>> {
+                match any {
+                    AnyViewMut::$name(view) => Some(view),
+                    _ => None,
+                }
+            }
+        }
+
+        impl<'a> From<View<'a, $element>> for AnyView<'a> {
+            fn from(view: View<'a, $element>) -> Self {
+                AnyView::$name(view)
+            }
+        }
+    )+};
+}
+
+element!(f32: F32, i8: I8, u8: U8);
+
+impl<'a> AnyView<'a> {
+    /// A value at the start of `bytes`, which are aligned for its type.
+    pub(crate) fn of(bytes: &'a [u8], info: ValueInfo, strides: Strides) -> dwsep::Result<Self> {
+        let shape = info.shape;
+        let bytes = bytes.get(..info.bytes(strides)?).unwrap_or_default();
+        Ok(match info.format.dtype() {
+            DType::F32 => AnyView::F32(View::with_strides(
+                bytemuck::cast_slice(bytes),
+                shape,
+                strides,
+            )?),
+            DType::I8 => AnyView::I8(View::with_strides(
+                bytemuck::cast_slice(bytes),
+                shape,
+                strides,
+            )?),
+            DType::U8 => AnyView::U8(View::with_strides(bytes, shape, strides)?),
+        })
+    }
+
+    /// The type of the elements.
+    pub fn dtype(&self) -> DType {
+        match self {
+            AnyView::F32(_) => DType::F32,
+            AnyView::I8(_) => DType::I8,
+            AnyView::U8(_) => DType::U8,
+        }
+    }
+
+    /// `[N, H, W, C]`.
+    pub fn shape(&self) -> Nhwc {
+        match self {
+            AnyView::F32(view) => view.shape(),
+            AnyView::I8(view) => view.shape(),
+            AnyView::U8(view) => view.shape(),
+        }
+    }
+
+    /// The elements in the order `[N, H, W, C]`, if they are of this type.
+    pub fn elements<T: Element>(&self) -> Option<Vec<T>> {
+        let view = T::view(*self)?;
+        Some(
+            pixels(view.shape())
+                .flat_map(|(n, h, w)| view.pixel(n, h, w).unwrap_or_default())
+                .copied()
+                .collect(),
+        )
+    }
+}
+
+impl<'a> AnyViewMut<'a> {
+    /// A value at the start of `bytes`, which are aligned for its type.
+    pub(crate) fn of(
+        bytes: &'a mut [u8],
+        info: ValueInfo,
+        strides: Strides,
+    ) -> dwsep::Result<Self> {
+        let shape = info.shape;
+        let bytes = bytes.get_mut(..info.bytes(strides)?).unwrap_or_default();
+        Ok(match info.format.dtype() {
+            DType::F32 => AnyViewMut::F32(ViewMut::with_strides(
+                bytemuck::cast_slice_mut(bytes),
+                shape,
+                strides,
+            )?),
+            DType::I8 => AnyViewMut::I8(ViewMut::with_strides(
+                bytemuck::cast_slice_mut(bytes),
+                shape,
+                strides,
+            )?),
+            DType::U8 => AnyViewMut::U8(ViewMut::with_strides(bytes, shape, strides)?),
+        })
+    }
+
+    /// The type of the elements.
+    pub fn dtype(&self) -> DType {
+        match self {
+            AnyViewMut::F32(_) => DType::F32,
+            AnyViewMut::I8(_) => DType::I8,
+            AnyViewMut::U8(_) => DType::U8,
+        }
+    }
+}
+
+/// Image, row and column of every pixel, in their order.
+pub(crate) fn pixels(shape: Nhwc) -> impl Iterator<Item = (usize, usize, usize)> {
+    let Nhwc { n, h, w, .. } = shape;
+    (0..n).flat_map(move |n| (0..h).flat_map(move |h| (0..w).map(move |w| (n, h, w))))
+}
+
+/// The integers that stand for what is nearest to `input`. `format` is the output's.
+pub(crate) fn quantise(
+    input: View<'_, f32>,
+    output: AnyViewMut<'_>,
+    format: Format,
+) -> dwsep::Result<()> {
+    match (output, format.quantization()) {
+        (AnyViewMut::I8(output), Some(q)) => map(input, output, |x| q.nearest(x, -128.0) as i8),
+        (AnyViewMut::U8(output), Some(q)) => map(input, output, |x| q.nearest(x, 0.0) as u8),
+        (AnyViewMut::F32(output), _) => map(input, output, |x| x),
+        // A value's format has a quantisation where its elements are integers.
+        (_, None) => Ok(()),
+    }
+}
+
+/// The real numbers that `input` stands for, densely into `output`. `format` is the input's.
+pub(crate) fn dequantise(
+    input: AnyView<'_>,
+    format: Format,
+    output: &mut [f32],
+) -> dwsep::Result<()> {
+    let output = ViewMut::new(output, input.shape())?;
+    match (input, format.quantization()) {
+        (AnyView::I8(input), Some(q)) => map(input, output, |x| q.real(i32::from(x))),
+        (AnyView::U8(input), Some(q)) => map(input, output, |x| q.real(i32::from(x))),
+        (AnyView::F32(input), _) => map(input, output, |x| x),
+        (_, None) => Ok(()),
+    }
+}
+
+impl Quantization {
+    /// The nearest of 256 integers from `least` on; of two that are as near, the even one.
+    fn nearest(self, x: f32, least: f32) -> f32 {
+        let zero = self.zero_point as f32;
+        let steps = (x * (1.0 / self.scale)).clamp(least - zero, least + 255.0 - zero);
+        steps.round_ties_even() + zero
+    }
+
+    fn real(self, q: i32) -> f32 {
+        self.scale * (q - self.zero_point) as f32
+    }
+}
+
+/// Each element of one tensor from that of another of the same shape.
+pub(crate) fn map<A: Copy, B>(
+    input: View<'_, A>,
+    mut output: ViewMut<'_, B>,
+    function: impl Fn(A) -> B,
+) -> dwsep::Result<()> {
+    must_be(output.shape(), input.shape())?;
+    for (n, h, w) in pixels(input.shape()) {
+        let from = input.pixel(n, h, w).unwrap_or_default();
+        let to = output.pixel_mut(n, h, w);
+        for (to, &from) in to.iter_mut().zip(from) {
+            *to = function(from);
+        }
+    }
+    Ok(())
+}
+
+/// Refuses an output of another shape than `expected`.
+pub(crate) fn must_be(found: Nhwc, expected: Nhwc) -> dwsep::Result<()> {
+    let dims = |x: Nhwc| [("n", x.n), ("h", x.h), ("w", x.w), ("c", x.c)];
+    for ((dim, found), (_, expected)) in dims(found).into_iter().zip(dims(expected)) {
+        if found != expected {
+            return Err(dwsep::Error::Mismatch {
+                operand: "output",
+                dim,
+                expected,
+                found,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The real numbers that a tensor stands for, in the order `[N, H, W, C]`.
+pub(crate) fn real(view: AnyView<'_>, format: Format) -> Vec<f32> {
+    let Nhwc { n, h, w, c } = view.shape();
+    let mut output = vec![0.0; n * h * w * c];
+    match dequantise(view, format, &mut output) {
+        Ok(()) => output,
+        Err(_) => unreachable!("the output is as long as the shape says"),
+    }
+}
