@@ -86,6 +86,21 @@ pub enum LayerError {
         found: usize,
     },
 
+    /// Quantised outputs cannot be bounded by an activation that is no clamp.
+    #[error("the activation of integers has to be a clamp")]
+    Activation,
+
+    /// A window is larger than the image.
+    #[error("input: {dim} is {found}, the window needs at least {window}")]
+    Window {
+        /// Height or width.
+        dim: &'static str,
+        /// Of the window.
+        window: usize,
+        /// Of the image.
+        found: usize,
+    },
+
     /// An input has another type, or stands for other numbers.
     #[error("input: the elements are {found}, expected {expected}")]
     Format {
@@ -94,6 +109,15 @@ pub enum LayerError {
         /// What it is given.
         found: String,
     },
+}
+
+impl LayerError {
+    pub(crate) fn format(expected: impl fmt::Display, found: impl fmt::Display) -> Self {
+        Self::Format {
+            expected: expected.to_string(),
+            found: found.to_string(),
+        }
+    }
 }
 
 /// `Result` with [`LayerError`].
@@ -184,10 +208,7 @@ pub(crate) fn sole_of(inputs: &[ValueInfo], format: Format) -> Result<Nhwc> {
     if input.format == format {
         Ok(input.shape)
     } else {
-        Err(LayerError::Format {
-            expected: format.to_string(),
-            found: input.format.to_string(),
-        })
+        Err(LayerError::format(format, input.format))
     }
 }
 
@@ -202,19 +223,13 @@ pub(crate) fn take<T: Copy, const N: usize>(inputs: &[T]) -> Result<[T; N]> {
 /// A tensor as one of a type.
 pub(crate) fn typed<T: Element>(any: AnyView<'_>) -> Result<View<'_, T>> {
     let found = any.dtype();
-    T::view(any).ok_or_else(|| LayerError::Format {
-        expected: T::DTYPE.to_string(),
-        found: found.to_string(),
-    })
+    T::view(any).ok_or_else(|| LayerError::format(T::DTYPE, found))
 }
 
 /// A tensor as one of a type.
 pub(crate) fn typed_mut<T: Element>(any: AnyViewMut<'_>) -> Result<ViewMut<'_, T>> {
     let found = any.dtype();
-    T::view_mut(any).ok_or_else(|| LayerError::Format {
-        expected: T::DTYPE.to_string(),
-        found: found.to_string(),
-    })
+    T::view_mut(any).ok_or_else(|| LayerError::format(T::DTYPE, found))
 }
 
 /// What computes one tensor from one other.

@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bounds;
 mod buffer;
 mod engine;
 mod error;
@@ -33,7 +34,7 @@ pub use model::{Model, NamedLayer};
 pub use session::{LayerOutput, Session};
 pub use softmax::softmax;
 pub use tensor::Tensor;
-pub use value::{AnyView, AnyViewMut, DType, Element, Format, Quantization, ValueInfo};
+pub use value::{AnyView, AnyViewMut, DType, Element, Format, Integer, Quantization, ValueInfo};
 
 /// The README's example, compiled and run.
 #[cfg(doctest)]

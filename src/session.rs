@@ -8,7 +8,7 @@
 
 use std::time::{Duration, Instant};
 
-use dwsep::{AlignedBytes, Executor, Nhwc, Strides, View, with_team};
+use dwsep::{AlignedBytes, Executor, Nhwc, Strides, View, ViewMut, with_team};
 
 use crate::buffer::{Buffer, memory};
 use crate::layer::{MOST_INPUTS, PlannedLayer};
@@ -196,7 +196,7 @@ impl Session {
         let output = self.graph.result()?;
         match &mut self.real {
             Some(real) => {
-                value::dequantise(output, format, real)?;
+                value::dequantise(output, format, ViewMut::new(real, output.shape())?)?;
                 Ok(real)
             }
             None => Ok(self.graph.result_f32()?),

@@ -280,6 +280,63 @@ pub(crate) fn pixels(shape: Nhwc) -> impl Iterator<Item = (usize, usize, usize)>
     (0..n).flat_map(move |n| (0..h).flat_map(move |h| (0..w).map(move |w| (n, h, w))))
 }
 
+/// A type of integers that stand for real numbers.
+pub trait Integer: Element {
+    /// The least.
+    const LEAST: i32;
+    /// The greatest.
+    const MOST: i32;
+
+    /// The number.
+    fn wide(self) -> i32;
+
+    /// The number, or the one of this type that is next to it.
+    fn saturated(x: i64) -> Self;
+
+    /// How they stand for what.
+    fn format(quantization: Quantization) -> Format;
+}
+
+macro_rules! integer {
+    ($($integer:ident: $name:ident),+) => {$(
+        impl Integer for $integer {
+            const LEAST: i32 = $integer::MIN as i32;
+            const MOST: i32 = $integer::MAX as i32;
+
+            fn wide(self) -> i32 {
+                i32::from(self)
+            }
+
+            fn saturated(x: i64) -> Self {
+                x.clamp($integer::MIN.into(), $integer::MAX.into()) as $integer
+            }
+
+            fn format(quantization: Quantization) -> Format {
+                Format::$name(quantization)
+            }
+        }
+    )+};
+}
+
+integer!(i8: I8, u8: U8);
+
+impl Quantization {
+    /// The integer that stands for what is nearest to `x`; of two that are as near, the one at an even distance from the zero point.
+    /// NaN becomes the zero point. A multiplication with the inverse of the scale, as XNNPACK does it.
+    pub(crate) fn nearest<T: Integer>(self, x: f32) -> T {
+        let steps = x * (1.0 / self.scale);
+        let steps = if steps.is_nan() { 0.0 } else { steps };
+        let (least, most) = (T::LEAST - self.zero_point, T::MOST - self.zero_point);
+        let steps = steps.clamp(least as f32, most as f32).round_ties_even();
+        T::saturated(i64::from(steps as i32 + self.zero_point))
+    }
+
+    /// What an integer stands for.
+    pub(crate) fn real<T: Integer>(self, q: T) -> f32 {
+        (q.wide() - self.zero_point) as f32 * self.scale
+    }
+}
+
 /// The integers that stand for what is nearest to `input`. `format` is the output's.
 pub(crate) fn quantise(
     input: View<'_, f32>,
@@ -287,39 +344,25 @@ pub(crate) fn quantise(
     format: Format,
 ) -> dwsep::Result<()> {
     match (output, format.quantization()) {
-        (AnyViewMut::I8(output), Some(q)) => map(input, output, |x| q.nearest(x, -128.0) as i8),
-        (AnyViewMut::U8(output), Some(q)) => map(input, output, |x| q.nearest(x, 0.0) as u8),
+        (AnyViewMut::I8(output), Some(q)) => map(input, output, |x| q.nearest(x)),
+        (AnyViewMut::U8(output), Some(q)) => map(input, output, |x| q.nearest(x)),
         (AnyViewMut::F32(output), _) => map(input, output, |x| x),
         // A value's format has a quantisation where its elements are integers.
         (_, None) => Ok(()),
     }
 }
 
-/// The real numbers that `input` stands for, densely into `output`. `format` is the input's.
+/// The real numbers that `input` stands for. `format` is the input's.
 pub(crate) fn dequantise(
     input: AnyView<'_>,
     format: Format,
-    output: &mut [f32],
+    output: ViewMut<'_, f32>,
 ) -> dwsep::Result<()> {
-    let output = ViewMut::new(output, input.shape())?;
     match (input, format.quantization()) {
-        (AnyView::I8(input), Some(q)) => map(input, output, |x| q.real(i32::from(x))),
-        (AnyView::U8(input), Some(q)) => map(input, output, |x| q.real(i32::from(x))),
+        (AnyView::I8(input), Some(q)) => map(input, output, |x| q.real(x)),
+        (AnyView::U8(input), Some(q)) => map(input, output, |x| q.real(x)),
         (AnyView::F32(input), _) => map(input, output, |x| x),
         (_, None) => Ok(()),
-    }
-}
-
-impl Quantization {
-    /// The nearest of 256 integers from `least` on; of two that are as near, the even one.
-    fn nearest(self, x: f32, least: f32) -> f32 {
-        let zero = self.zero_point as f32;
-        let steps = (x * (1.0 / self.scale)).clamp(least - zero, least + 255.0 - zero);
-        steps.round_ties_even() + zero
-    }
-
-    fn real(self, q: i32) -> f32 {
-        self.scale * (q - self.zero_point) as f32
     }
 }
 
@@ -329,7 +372,7 @@ pub(crate) fn map<A: Copy, B>(
     mut output: ViewMut<'_, B>,
     function: impl Fn(A) -> B,
 ) -> dwsep::Result<()> {
-    must_be(output.shape(), input.shape())?;
+    must_be("output", output.shape(), input.shape())?;
     for (n, h, w) in pixels(input.shape()) {
         let from = input.pixel(n, h, w).unwrap_or_default();
         let to = output.pixel_mut(n, h, w);
@@ -340,13 +383,13 @@ pub(crate) fn map<A: Copy, B>(
     Ok(())
 }
 
-/// Refuses an output of another shape than `expected`.
-pub(crate) fn must_be(found: Nhwc, expected: Nhwc) -> dwsep::Result<()> {
+/// Refuses another shape than `expected`.
+pub(crate) fn must_be(operand: &'static str, found: Nhwc, expected: Nhwc) -> dwsep::Result<()> {
     let dims = |x: Nhwc| [("n", x.n), ("h", x.h), ("w", x.w), ("c", x.c)];
     for ((dim, found), (_, expected)) in dims(found).into_iter().zip(dims(expected)) {
         if found != expected {
             return Err(dwsep::Error::Mismatch {
-                operand: "output",
+                operand,
                 dim,
                 expected,
                 found,
@@ -358,9 +401,10 @@ pub(crate) fn must_be(found: Nhwc, expected: Nhwc) -> dwsep::Result<()> {
 
 /// The real numbers that a tensor stands for, in the order `[N, H, W, C]`.
 pub(crate) fn real(view: AnyView<'_>, format: Format) -> Vec<f32> {
-    let Nhwc { n, h, w, c } = view.shape();
-    let mut output = vec![0.0; n * h * w * c];
-    match dequantise(view, format, &mut output) {
+    let shape = view.shape();
+    let mut output = vec![0.0; shape.n * shape.h * shape.w * shape.c];
+    let dense = ViewMut::new(&mut output, shape);
+    match dense.and_then(|dense| dequantise(view, format, dense)) {
         Ok(()) => output,
         Err(_) => unreachable!("the output is as long as the shape says"),
     }

@@ -328,7 +328,7 @@ pub(crate) fn layers(
         c = c_out;
     }
 
-    layers.push(POOL_NAME, Ok(GlobalAveragePool))?;
+    layers.push(POOL_NAME, Ok(GlobalAveragePool::F32))?;
 
     let filters = weights.tensor(CLASSIFIER_WEIGHT, &[config.classes, c])?;
     let bias = weights.tensor(CLASSIFIER_BIAS, &[config.classes])?;
