@@ -8,6 +8,7 @@ use dwsep::Nhwc;
 use crate::layer::LayerError;
 use crate::value::DType;
 use crate::weights::safetensors::Problem;
+use crate::weights::tflite;
 
 /// Why something was refused. A message is complete: it includes its cause.
 #[derive(Debug, thiserror::Error)]
@@ -172,6 +173,15 @@ pub enum Error {
     /// The kernels refused a call.
     #[error(transparent)]
     Kernels(#[from] dwsep::Error),
+
+    /// A file is not a valid TensorFlow Lite file, or holds a network that is not supported.
+    #[error("{origin}: {problem}")]
+    Tflite {
+        /// Name of the file.
+        origin: String,
+        /// What is wrong with it.
+        problem: Box<tflite::Problem>,
+    },
 }
 
 impl Error {

@@ -6,6 +6,7 @@
 mod layout;
 pub mod safetensors;
 mod seeded;
+pub mod tflite;
 
 pub(crate) use self::layout::transpose;
 pub use self::safetensors::Safetensors;
