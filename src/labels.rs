@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use mobilenet::Model;
 
 /// ImageNet's 1000 classes after `background`, one a line; NOTICE says whose they are.
 const IMAGENET: &str = include_str!("../models/imagenet_labels.txt");
@@ -17,6 +18,16 @@ pub enum Labels {
 }
 
 impl Labels {
+    /// The names that came with the model, if there is one for each class; else what its number of classes says.
+    pub fn of(model: &Model) -> Self {
+        match model.labels() {
+            Some(names) if names.len() == model.classes() => {
+                Self::Named(names.iter().cloned().map(Cow::Owned).collect())
+            }
+            _ => Self::for_classes(model.classes()),
+        }
+    }
+
     /// Names for a model about which only the number of its classes is known: 1001 and 1000 are ImageNet's, with and without
     /// the background as class 0; others have numbers.
     pub fn for_classes(classes: usize) -> Self {

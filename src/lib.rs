@@ -31,6 +31,7 @@ pub use engine::Engine;
 pub use error::{Error, Result};
 pub use fold::BatchNorm;
 pub use model::{Model, NamedLayer};
+pub use models::TfliteOptions;
 pub use session::{LayerOutput, Session};
 pub use softmax::softmax;
 pub use tensor::Tensor;

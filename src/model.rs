@@ -6,8 +6,9 @@ use dwsep::{KernelSet, Nhwc};
 
 use crate::layer::{Layer, LayerError, MOST_INPUTS, PlannedLayer};
 use crate::models::mobilenet_v1::{self, V1Config};
+use crate::models::{self, TfliteOptions};
 use crate::value::{Format, ValueInfo};
-use crate::weights::{Safetensors, Weights};
+use crate::weights::{Safetensors, Weights, tflite};
 use crate::{Engine, Error, Result, Session};
 
 /// MobileNetV1 1.0/224, trained on ImageNet: see NOTICE.
@@ -15,6 +16,17 @@ static EMBEDDED: &[u8] = include_bytes!("../models/mobilenet_v1_1.0_224.safetens
 
 /// The value that a network is given. Layer `i` writes value `i + 1`.
 pub(crate) const INPUT: usize = 0;
+
+/// What a network is made of.
+pub(crate) struct Contents {
+    pub name: String,
+    pub layers: Vec<NamedLayer>,
+    /// The input that it is made for.
+    pub input: ValueInfo,
+    pub classes: usize,
+    pub labels: Option<Vec<String>>,
+    pub probabilities: bool,
+}
 
 /// A network with packed weights: layers in an order in which each comes behind those whose outputs it reads. Sessions share it.
 ///
@@ -33,9 +45,10 @@ pub(crate) const INPUT: usize = 0;
 pub struct Model {
     name: String,
     layers: Vec<NamedLayer>,
-    input: Format,
+    input: ValueInfo,
     classes: usize,
-    resolution: usize,
+    labels: Option<Vec<String>>,
+    probabilities: bool,
 }
 
 /// A layer, what it is called in its network, and what it reads.
@@ -112,14 +125,59 @@ impl NamedLayer {
     }
 }
 
+impl From<Contents> for Model {
+    fn from(contents: Contents) -> Self {
+        let Contents {
+            name,
+            layers,
+            input,
+            classes,
+            labels,
+            probabilities,
+        } = contents;
+        Self {
+            name,
+            layers,
+            input,
+            classes,
+            labels,
+            probabilities,
+        }
+    }
+}
+
 impl Model {
-    /// Reads a network from a safetensors file. Which network it is follows from its tensors.
+    /// Reads a network from a file. What is in it says whether it is a TensorFlow Lite file, with the network as a graph, or a
+    /// safetensors file. Which network that is follows from its tensors.
     ///
     /// # Errors
-    /// [`Error::Read`] and [`Error::Safetensors`] for the file; [`Error::MissingTensor`], [`Error::TensorRank`],
-    /// [`Error::TensorShape`], [`Error::TensorType`] and [`Error::Metadata`] for what is in it.
+    /// [`Error::Read`]; [`Error::Tflite`] and [`Error::Layer`] for a TensorFlow Lite file; [`Error::Safetensors`],
+    /// [`Error::MissingTensor`], [`Error::TensorRank`], [`Error::TensorShape`], [`Error::TensorType`] and [`Error::Metadata`] for
+    /// any other.
     pub fn load(path: &Path, engine: &Engine) -> Result<Self> {
-        Self::from_weights(&Safetensors::read(path)?, engine.kernels())
+        let bytes = std::fs::read(path).map_err(|cause| Error::Read {
+            path: path.to_owned(),
+            cause,
+        })?;
+        let origin = path.display().to_string();
+        if tflite::is_tflite(&bytes) {
+            return Self::from_tflite(&origin, &bytes, engine.kernels(), TfliteOptions::default());
+        }
+        Self::from_weights(&Safetensors::from_bytes(origin, bytes)?, engine.kernels())
+    }
+
+    /// The network in a TensorFlow Lite file that is in memory; `origin` is the file's name, which messages begin with.
+    ///
+    /// # Errors
+    /// As [`Model::load`], but for reading the file.
+    pub fn from_tflite(
+        origin: &str,
+        bytes: &[u8],
+        kernels: &KernelSet,
+        options: TfliteOptions,
+    ) -> Result<Self> {
+        let graph = tflite::parse(origin, bytes)?;
+        models::tflite::contents(origin, &graph, kernels, options).map(Self::from)
     }
 
     /// The network that is part of this program: MobileNetV1 1.0/224 with the 1001 classes of ImageNet.
@@ -152,9 +210,10 @@ impl Model {
         Ok(Self {
             name: config.name(),
             layers: mobilenet_v1::layers(config, weights, kernels)?,
-            input: Format::F32,
+            input: ValueInfo::f32(Nhwc::new(1, config.resolution, config.resolution, 3)),
             classes: config.classes,
-            resolution: config.resolution,
+            labels: None,
+            probabilities: false,
         })
     }
 
@@ -175,12 +234,27 @@ impl Model {
 
     /// How the pixels of its input are written down.
     pub fn input_format(&self) -> Format {
-        self.input
+        self.input.format
     }
 
-    /// Height and width of the images that it was trained on. Others work, too, if less accurately.
+    /// The names of the classes, if they came with the network.
+    pub fn labels(&self) -> Option<&[String]> {
+        self.labels.as_deref()
+    }
+
+    /// Whether the output is probabilities already: the network ends in a softmax.
+    pub fn gives_probabilities(&self) -> bool {
+        self.probabilities
+    }
+
+    /// Height of the images that it was trained on, and width, if they are squares. Others work, too, if less accurately.
     pub fn default_resolution(&self) -> usize {
-        self.resolution
+        self.input.shape.h
+    }
+
+    /// `[1, H, W, C]` of the images that it was trained on.
+    pub fn default_input(&self) -> Nhwc {
+        self.input.shape
     }
 
     /// Plans the network for inputs of the shape `[N, H, W, 3]`, and for engines of up to `threads` threads.
@@ -197,7 +271,7 @@ impl Model {
         }
         let input = ValueInfo {
             shape: input,
-            format: self.input,
+            format: self.input.format,
         };
         Session::new(input, threads, &self.layers)
     }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use dwsep::Nhwc;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -30,7 +30,8 @@ pub struct Classify {
     #[command(flatten)]
     model: ModelArgs,
 
-    /// Names of the classes, one a line [default: ImageNet's for models with 1000 or 1001 classes, else numbers]
+    /// Names of the classes, one a line [default: those in the model's file; else ImageNet's for models with 1000 or 1001 classes,
+    /// else numbers]
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
 
@@ -66,7 +67,7 @@ impl Classify {
         let model = self.model.load(&engine)?;
         let labels = match &self.labels {
             Some(path) => Labels::read(path, model.classes())?,
-            None => Labels::for_classes(model.classes()),
+            None => Labels::of(&model),
         };
         let mut classifier = Classifier::new(&engine, &model, &labels, self.top)?;
 
@@ -100,11 +101,18 @@ struct Classifier<'a> {
     side: u32,
     input: Nhwc,
     session: Session,
+    /// The network's output is probabilities, not logits.
+    probabilities: bool,
 }
 
 impl<'a> Classifier<'a> {
     fn new(engine: &'a Engine, model: &Model, labels: &'a Labels, top: usize) -> Result<Self> {
-        let side = model.default_resolution();
+        let Nhwc { h: side, w, c, .. } = model.default_input();
+        ensure!(
+            side == w && c == 3,
+            "{}: the network takes {side} x {w} x {c}, expected squares of 3 channels",
+            model.name()
+        );
         let input = Nhwc::new(1, side, side, 3);
         let session = model.session(input, engine.threads())?;
         Ok(Self {
@@ -114,6 +122,7 @@ impl<'a> Classifier<'a> {
             side: u32::try_from(side)?,
             input,
             session,
+            probabilities: model.gives_probabilities(),
         })
     }
 
@@ -122,10 +131,14 @@ impl<'a> Classifier<'a> {
             preprocess::load(path, self.side).with_context(|| path.display().to_string())?;
         let input = Tensor::new(self.input, preprocess::normalise(&image))?;
         let start = Instant::now();
-        let logits = self.session.run(self.engine, input.view())?;
+        let output = self.session.run(self.engine, input.view())?;
         let ms = start.elapsed().as_secs_f64() * 1e3;
 
-        let probabilities = mobilenet::softmax(logits, Nhwc::new(1, 1, 1, logits.len()))?;
+        let probabilities = if self.probabilities {
+            output.to_vec()
+        } else {
+            mobilenet::softmax(output, Nhwc::new(1, 1, 1, output.len()))?
+        };
         let mut order: Vec<usize> = (0..probabilities.len()).collect();
         order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
         let top = order.into_iter().take(self.top).map(|index| Class {

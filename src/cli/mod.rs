@@ -115,8 +115,8 @@ impl IsaArgs {
 /// Which network is computed.
 #[derive(Args)]
 struct ModelArgs {
-    /// Weights of MobileNetV1 in a safetensors file, with the tensor names of Hugging Face's checkpoints
-    /// [default: MobileNetV1 1.0/224, trained on ImageNet, which is part of this program]
+    /// A network in a TensorFlow Lite file, float or quantised; or weights of MobileNetV1 in a safetensors file, with the tensor
+    /// names of Hugging Face's checkpoints [default: MobileNetV1 1.0/224, trained on ImageNet, which is part of this program]
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
 }

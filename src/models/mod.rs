@@ -2,5 +2,7 @@
 
 pub mod mobilenet_v1;
 mod summary;
+pub(crate) mod tflite;
 
 pub use summary::LayerSummary;
+pub use tflite::TfliteOptions;

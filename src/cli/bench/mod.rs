@@ -105,8 +105,8 @@ enum Arch {
 }
 
 impl NetworkArgs {
-    /// The network, packed, and the height and width of its input.
-    fn load(&self, kernels: &KernelSet) -> Result<(Model, usize)> {
+    /// The network, packed, and the shape of an image.
+    fn load(&self, kernels: &KernelSet) -> Result<(Model, Nhwc)> {
         let model = match self.arch {
             None => self.model.load(&Engine::new(1, Some(kernels.isa()))?)?,
             Some(Arch::V1) => {
@@ -117,8 +117,16 @@ impl NetworkArgs {
                 Model::mobilenet_v1(&config, &Seeded::new(1, &config)?, kernels)?
             }
         };
-        let resolution = self.resolution.unwrap_or(model.default_resolution());
-        Ok((model, resolution))
+        let default = model.default_input();
+        let image = match self.resolution {
+            None => default,
+            Some(side) => Nhwc {
+                h: side,
+                w: side,
+                ..default
+            },
+        };
+        Ok((model, image))
     }
 }
 
@@ -128,8 +136,14 @@ impl Bench {
         let baseline = self.baseline.as_deref().map(Baseline::read).transpose()?;
         self.check_outputs()?;
         let kernels = self.isa.kernels()?;
-        let (model, resolution) = self.network.load(&kernels)?;
-        let name = format!("{}_{resolution}", model.name());
+        let (model, image) = self.network.load(&kernels)?;
+        let Nhwc { h, w, .. } = image;
+        let size = if h == w {
+            h.to_string()
+        } else {
+            format!("{h}x{w}")
+        };
+        let name = format!("{}_{size}", model.name());
         if let Some(baseline) = &baseline {
             baseline.check_model(&name)?;
         }
@@ -138,7 +152,10 @@ impl Bench {
             name,
             model: &model,
             kernels: &kernels,
-            input: Nhwc::new(self.batch, resolution, resolution, 3),
+            input: Nhwc {
+                n: self.batch,
+                ..image
+            },
             threads: distinct(&self.threads),
             runs: self.runs,
             layers: self.layers || self.html.is_some(),

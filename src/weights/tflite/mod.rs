@@ -57,6 +57,11 @@ use crate::{Error, Result};
 /// Where the identifier is.
 const IDENTIFIER: std::ops::Range<usize> = 4..8;
 
+/// Whether a file says that it is a TensorFlow Lite file.
+pub fn is_tflite(bytes: &[u8]) -> bool {
+    bytes.get(IDENTIFIER) == Some(b"TFL3")
+}
+
 /// Reads a TensorFlow Lite file that is in memory; `origin` is what errors call it.
 ///
 /// # Errors

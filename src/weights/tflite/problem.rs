@@ -45,6 +45,24 @@ pub enum Problem {
     /// The graph has nothing to compute from, or computes nothing.
     #[error("the graph has no {0}")]
     Nothing(&'static str),
+    /// Only graphs with one of each are networks that can be run here.
+    #[error("the graph has {found} {role}, expected 1")]
+    Ends {
+        /// "inputs" or "outputs".
+        role: &'static str,
+        /// Their number.
+        found: usize,
+    },
+    /// The graph's input or output is of a type or a shape that is not supported there.
+    #[error(
+        "{tensor} is an end of the graph: it is {found}, expected FLOAT32, or INT8 or UINT8 with one scale, of 1 to 4 axes"
+    )]
+    End {
+        /// The tensor.
+        tensor: TensorName,
+        /// What it is.
+        found: String,
+    },
     /// The graph's list of inputs or outputs has an index of no tensor.
     #[error("{role} {position} of the graph is tensor {found}, expected one of 0 to {last}")]
     GraphIndex {
@@ -85,7 +103,7 @@ pub struct TensorName {
 }
 
 impl TensorName {
-    pub(super) fn new(index: usize, name: &str) -> Self {
+    pub(crate) fn new(index: usize, name: &str) -> Self {
         Self {
             index,
             name: shown(name),
