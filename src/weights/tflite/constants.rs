@@ -18,7 +18,11 @@ pub(super) fn axes(operands: &Operands<'_>) -> Result<Vec<usize>, OperatorProble
             operator: operands.operator,
         }
         .axes(values.map(|axis| axis as i32), rank),
-        None => Err(operands.error(1, OPERAND, "constant INT32")),
+        None => Err(operands.error(
+            1,
+            OPERAND,
+            "constant INT32, at most one for each axis of the input",
+        )),
     }
 }
 

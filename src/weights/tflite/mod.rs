@@ -22,8 +22,10 @@
 //!
 //! No file makes [`parse`] panic, or use memory or time out of proportion. The crate `flatbuffers` verifies every table that is read,
 //! within limits that follow from the file's length: what tables and vectors add up to, each counted as often as it is referred to,
-//! is at most 8 times the file, so tricks that let a hundred thousand tensors share one long vector do not pay. What [`parse`]
-//! allocates is at most 64 bytes for each byte of the file, plus 1 MiB of labels; weights stay where they are.
+//! is at most 8 times the file, so tricks that let a hundred thousand tensors share one long vector do not pay; the constants that
+//! operators read, each counted for each of them, are at most 8 times the file, so that a model made of them stays in proportion,
+//! too. Tensors have at most 8 axes. What [`parse`] allocates is at most 64 bytes for each byte of the file, plus some MiB
+//! for labels; weights stay where they are. How large the tensors are that the network computes is for the caller to judge.
 //!
 //! | checked | by |
 //! |---|---|
@@ -110,6 +112,7 @@ fn graph(bytes: &[u8]) -> Result<Graph<'_>, Problem> {
     let outputs = order::ends("output", subgraph.outputs(), &tensors)?;
     let operators = operators::read(subgraph.operators(), model.operator_codes(), &tensors)?;
     order::check(&tensors, &operators, &inputs, &outputs)?;
+    order::constants(&tensors, &operators, bytes.len())?;
     Ok(Graph {
         tensors,
         operators,

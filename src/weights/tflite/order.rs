@@ -28,6 +28,37 @@ pub(super) fn ends(
     Ok(indices)
 }
 
+/// How often the file's bytes may be read as constants, on average. A network that packs its weights for each operator takes so
+/// much memory.
+const CONSTANTS: usize = 8;
+
+/// What the operators read of constants stays in proportion to the file's `bytes`.
+pub(super) fn constants(
+    tensors: &[Tensor<'_>],
+    operators: &[Operator],
+    bytes: usize,
+) -> Result<(), Problem> {
+    let most = bytes.saturating_mul(CONSTANTS);
+    let mut found = 0_usize;
+    for operator in operators {
+        for &input in operator.inputs.iter().flatten() {
+            found = found.saturating_add(tensors[input].data.map_or(0, <[u8]>::len));
+        }
+        if found > most {
+            return Err(Problem::Operator {
+                index: operator.index,
+                problem: OperatorProblem::Constants {
+                    operator: operator.kind.name(),
+                    found,
+                    most,
+                    bytes,
+                },
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Where a tensor's value comes from.
 #[derive(Clone, Copy, PartialEq)]
 enum Source {

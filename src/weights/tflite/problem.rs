@@ -147,6 +147,14 @@ pub enum TensorProblem {
     /// Only some elements are stored.
     #[error("is sparse, expected all elements")]
     Sparse,
+    /// More axes than any operator here has a use for.
+    #[error("has {found} axes, expected at most {most}")]
+    Rank {
+        /// Their number.
+        found: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// A size is 0, or unknown.
     #[error("has shape {found:?}, expected sizes of at least 1")]
     Size {
@@ -358,6 +366,20 @@ pub enum OperatorProblem {
         tensor: TensorName,
         /// Who writes it.
         writer: usize,
+    },
+    /// The same constants are read so often that a network made of them would take more memory than the file justifies.
+    #[error(
+        "({operator}) is where the constants that operators read reach {found} bytes, expected at most {most} in a file of {bytes}"
+    )]
+    Constants {
+        /// The operator's name.
+        operator: &'static str,
+        /// Bytes of constants up to here, each counted for each operator that reads it.
+        found: usize,
+        /// How many there may be.
+        most: usize,
+        /// Bytes of the file.
+        bytes: usize,
     },
     /// An operand is not what the operator computes with.
     #[error("({operator}) has {tensor} as {operand}: it is {found}, expected {expected}")]

@@ -5,6 +5,9 @@ use super::problem::{Problem, TensorName, TensorProblem};
 use super::schema::{self, Buffer, Quantization};
 use super::table::List;
 
+/// Axes of a tensor. Not a limit of what is supported: it keeps what is done for each operator's operands constant.
+const MOST_AXES: usize = 8;
+
 /// The flatbuffer's buffers, and the file around them.
 pub(super) struct Buffers<'a> {
     pub(super) file: &'a [u8],
@@ -115,6 +118,13 @@ fn dtype(element_type: i8) -> Result<Type, TensorProblem> {
 
 /// The shape, and how many bytes it takes.
 fn shape(sizes: Option<List<'_, i32>>, dtype: Type) -> Result<(Vec<usize>, usize), TensorProblem> {
+    let axes = sizes.map_or(0, List::len);
+    if axes > MOST_AXES {
+        return Err(TensorProblem::Rank {
+            found: axes,
+            most: MOST_AXES,
+        });
+    }
     let sizes: Vec<i32> = sizes.into_iter().flat_map(List::iter).collect();
     let shape: Option<Vec<usize>> = (sizes.iter())
         .map(|&size| usize::try_from(size).ok().filter(|&size| size > 0))
