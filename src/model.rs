@@ -81,7 +81,11 @@ impl NamedLayer {
         &self.inputs
     }
 
-    pub(crate) fn plan(&self, inputs: &[ValueInfo]) -> Result<Box<dyn PlannedLayer>> {
+    /// Prepares the layer for inputs of these shapes and formats.
+    ///
+    /// # Errors
+    /// [`Error::Layer`] where the layer cannot take them.
+    pub fn plan(&self, inputs: &[ValueInfo]) -> Result<Box<dyn PlannedLayer>> {
         if inputs.len() > MOST_INPUTS {
             let (expected, found) = (MOST_INPUTS, inputs.len());
             return Err(Error::layer(

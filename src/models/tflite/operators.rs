@@ -78,7 +78,7 @@ impl<'a> Builder<'a> {
 
     fn described(&self, operator: &'a Operator) -> Result<Convolution<'a>> {
         let weights = self.tensor(self.input(operator, 1)?);
-        // The reader has compared them with the input.
+        // The reader has compared them with the input. Of DEPTHWISE_CONV_2D they are [1, h, w, C].
         let (size, channels) = match weights.shape[..] {
             [c_out, h, w, c_in] => ((h, w), (c_in, c_out)),
             _ => ((0, 0), (0, 0)),
@@ -192,7 +192,7 @@ impl<'a> Builder<'a> {
         let operands = self.operands::<S>(operator, from, convolution.activation)?;
         let (activation, formats) = (operands.activation, operands.formats);
         let value = self.value(operator, from)?;
-        let (channels, filter) = (convolution.channels.1, operands.filter());
+        let (channels, filter) = (convolution.channels.0, operands.filter());
         let layer = Depthwise::pack(self.kernels, channels, filter, window, activation, formats);
         self.push(operator, &[value], layer)
     }
