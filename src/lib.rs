@@ -9,7 +9,6 @@
 
 #![forbid(unsafe_code)]
 
-mod bounds;
 mod buffer;
 mod engine;
 mod error;
@@ -25,6 +24,7 @@ mod value;
 pub mod weights;
 
 pub use dwsep;
+pub use dwsep::Quantization;
 
 pub use buffer::Buffer;
 pub use engine::Engine;
@@ -35,7 +35,7 @@ pub use models::TfliteOptions;
 pub use session::{LayerOutput, Session};
 pub use softmax::softmax;
 pub use tensor::Tensor;
-pub use value::{AnyView, AnyViewMut, DType, Element, Format, Integer, Quantization, ValueInfo};
+pub use value::{AnyView, AnyViewMut, DType, Element, Format, Integer, ValueInfo};
 
 /// The README's example, compiled and run.
 #[cfg(doctest)]

@@ -3,16 +3,7 @@
 use std::fmt;
 
 use bytemuck::Pod;
-use dwsep::{Nhwc, Strides, View, ViewMut};
-
-/// What integers stand for: `real = scale * (q - zero_point)`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Quantization {
-    /// The distance of two neighbours.
-    pub scale: f32,
-    /// The integer that is zero.
-    pub zero_point: i32,
-}
+use dwsep::{Nhwc, Quantization, Strides, View, ViewMut};
 
 /// The type of an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -320,21 +311,14 @@ macro_rules! integer {
 
 integer!(i8: I8, u8: U8);
 
-impl Quantization {
-    /// The integer that stands for what is nearest to `x`; of two that are as near, the one at an even distance from the zero point.
-    /// NaN becomes the zero point. A multiplication with the inverse of the scale, as XNNPACK does it.
-    pub(crate) fn nearest<T: Integer>(self, x: f32) -> T {
-        let steps = x * (1.0 / self.scale);
-        let steps = if steps.is_nan() { 0.0 } else { steps };
-        let (least, most) = (T::LEAST - self.zero_point, T::MOST - self.zero_point);
-        let steps = steps.clamp(least as f32, most as f32).round_ties_even();
-        T::saturated(i64::from(steps as i32 + self.zero_point))
-    }
-
-    /// What an integer stands for.
-    pub(crate) fn real<T: Integer>(self, q: T) -> f32 {
-        (q.wide() - self.zero_point) as f32 * self.scale
-    }
+/// The integer that stands for what is nearest to `x`; of two that are as near, the one at an even distance from the zero point. NaN
+/// becomes the zero point. A multiplication with the inverse of the scale, as XNNPACK does it.
+pub(crate) fn nearest<T: Integer>(q: Quantization, x: f32) -> T {
+    let steps = x * (1.0 / q.scale);
+    let steps = if steps.is_nan() { 0.0 } else { steps };
+    let (least, most) = (T::LEAST - q.zero_point, T::MOST - q.zero_point);
+    let steps = steps.clamp(least as f32, most as f32).round_ties_even();
+    T::saturated(i64::from(steps as i32 + q.zero_point))
 }
 
 /// The integers that stand for what is nearest to `input`. `format` is the output's.
@@ -344,8 +328,8 @@ pub(crate) fn quantise(
     format: Format,
 ) -> dwsep::Result<()> {
     match (output, format.quantization()) {
-        (AnyViewMut::I8(output), Some(q)) => map(input, output, |x| q.nearest(x)),
-        (AnyViewMut::U8(output), Some(q)) => map(input, output, |x| q.nearest(x)),
+        (AnyViewMut::I8(output), Some(q)) => map(input, output, |x| nearest(q, x)),
+        (AnyViewMut::U8(output), Some(q)) => map(input, output, |x| nearest(q, x)),
         (AnyViewMut::F32(output), _) => map(input, output, |x| x),
         // A value's format has a quantisation where its elements are integers.
         (_, None) => Ok(()),
@@ -359,8 +343,8 @@ pub(crate) fn dequantise(
     output: ViewMut<'_, f32>,
 ) -> dwsep::Result<()> {
     match (input, format.quantization()) {
-        (AnyView::I8(input), Some(q)) => map(input, output, |x| q.real(x)),
-        (AnyView::U8(input), Some(q)) => map(input, output, |x| q.real(x)),
+        (AnyView::I8(input), Some(q)) => map(input, output, |x| q.dequantise(i32::from(x))),
+        (AnyView::U8(input), Some(q)) => map(input, output, |x| q.dequantise(i32::from(x))),
         (AnyView::F32(input), _) => map(input, output, |x| x),
         (_, None) => Ok(()),
     }

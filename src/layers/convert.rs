@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use dwsep::{Executor, Nhwc, View, ViewMut};
+use dwsep::{Executor, Nhwc, Quantization, View, ViewMut};
 
 use crate::layer::{Formats, Layer, Op, PlannedLayer, Result, planned, sole_of};
-use crate::value::{Element, Format, Integer, Quantization, ValueInfo, map};
+use crate::value::{Element, Format, Integer, ValueInfo, map, nearest};
 
 /// Real numbers to integers, integers to real numbers, or integers to integers that stand for others.
 ///
@@ -30,10 +30,14 @@ impl Layer for Convert {
         shape.len("input")?;
         Ok(match (input, output) {
             (Format::F32, Format::F32) => each(shape, output, |x: f32| x),
-            (Format::F32, Format::I8(to)) => each(shape, output, move |x| to.nearest::<i8>(x)),
-            (Format::F32, Format::U8(to)) => each(shape, output, move |x| to.nearest::<u8>(x)),
-            (Format::I8(from), Format::F32) => each(shape, output, move |x: i8| from.real(x)),
-            (Format::U8(from), Format::F32) => each(shape, output, move |x: u8| from.real(x)),
+            (Format::F32, Format::I8(to)) => each(shape, output, move |x| nearest::<i8>(to, x)),
+            (Format::F32, Format::U8(to)) => each(shape, output, move |x| nearest::<u8>(to, x)),
+            (Format::I8(from), Format::F32) => {
+                each(shape, output, move |x: i8| from.dequantise(x.into()))
+            }
+            (Format::U8(from), Format::F32) => {
+                each(shape, output, move |x: u8| from.dequantise(x.into()))
+            }
             (Format::I8(from), Format::I8(to)) => {
                 let rescale = Rescale::within(from, to);
                 each(shape, output, move |x: i8| rescale.apply::<_, i8>(x))

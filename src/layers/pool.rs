@@ -4,19 +4,16 @@
 
 use std::ops::{AddAssign, Range};
 
-use dwsep::{Activation, Executor, Nhwc, View, ViewMut, global_average_pool};
+use dwsep::{
+    Activation, Executor, Nhwc, Qs8, Qu8, Quantised, Quantization, View, ViewMut,
+    global_average_pool, quantised,
+};
 
-use crate::bounds::{self, Ties};
 use crate::layer::{Formats, Layer, LayerError, Op, PlannedLayer, Result, planned, sole, sole_of};
-use crate::value::{Element, Format, Integer, Quantization, ValueInfo, must_be};
+use crate::value::{Element, Format, Integer, ValueInfo, must_be};
 
 /// The mean of each channel over the whole image, `[N, H, W, C]` to `[N, 1, 1, C]`.
-///
-/// Of integers, as XNNPACK computes MEAN, all in f32: with `scale = (sx / sy) * (1 / pixels)`,
-///
-/// ```text
-/// y = round_ties_even(sum(x) * scale + (zy - (zx * pixels) * scale))
-/// ```
+/// Of integers see [`quantised::global_average_pool`].
 #[derive(Clone, Copy, Debug)]
 pub struct GlobalAveragePool {
     /// How input and output are written down: both with elements of one type.
@@ -41,8 +38,12 @@ impl Layer for GlobalAveragePool {
         shape.len("input")?;
         Ok(match (input, output) {
             (Format::F32, Format::F32) => planned(FloatMean { input: shape }, output),
-            (Format::I8(from), Format::I8(to)) => planned(Mean::<i8>::new(shape, from, to), output),
-            (Format::U8(from), Format::U8(to)) => planned(Mean::<u8>::new(shape, from, to), output),
+            (Format::I8(from), Format::I8(to)) => {
+                planned(Mean::<Qs8>::new(shape, from, to), output)
+            }
+            (Format::U8(from), Format::U8(to)) => {
+                planned(Mean::<Qu8>::new(shape, from, to), output)
+            }
             _ => return Err(LayerError::format(input.dtype(), output)),
         })
     }
@@ -82,31 +83,30 @@ impl Op for FloatMean {
 }
 
 #[derive(Debug)]
-struct Mean<T> {
+struct Mean<S> {
     input: Nhwc,
-    scale: f32,
-    offset: f32,
-    element: std::marker::PhantomData<T>,
+    from: Quantization,
+    to: Quantization,
+    scheme: std::marker::PhantomData<S>,
 }
 
-impl<T: Integer> Mean<T> {
+impl<S> Mean<S> {
     fn new(input: Nhwc, from: Quantization, to: Quantization) -> Self {
-        let pixels = (input.h * input.w) as f32;
-        let scale = from.scale / to.scale * (1.0 / pixels);
-        // A product of integers is rounded once.
-        let zeros = (i64::from(from.zero_point) * (input.h * input.w) as i64) as f32;
         Self {
             input,
-            scale,
-            offset: to.zero_point as f32 - zeros * scale,
-            element: std::marker::PhantomData,
+            from,
+            to,
+            scheme: std::marker::PhantomData,
         }
     }
 }
 
-impl<T: Integer> Op for Mean<T> {
-    type In = T;
-    type Out = T;
+impl<S: Quantised> Op for Mean<S>
+where
+    S::Elem: Element,
+{
+    type In = S::Elem;
+    type Out = S::Elem;
 
     fn output_shape(&self) -> Nhwc {
         pixel(self.input)
@@ -115,28 +115,11 @@ impl<T: Integer> Op for Mean<T> {
     fn run(
         &self,
         _executor: &dyn Executor,
-        input: View<'_, T>,
-        mut output: ViewMut<'_, T>,
+        input: View<'_, S::Elem>,
+        output: ViewMut<'_, S::Elem>,
         _workspace: &mut [u8],
     ) -> dwsep::Result<()> {
-        must_be("input", input.shape(), self.input)?;
-        must_be("output", output.shape(), self.output_shape())?;
-        let Nhwc { n, h, w, .. } = self.input;
-        for image in 0..n {
-            let to = output.pixel_mut(image, 0, 0);
-            sums(
-                &input,
-                image,
-                (0..h, 0..w),
-                to,
-                |x| i64::from(x.wide()),
-                |sum| {
-                    let y = sum as f32 * self.scale + self.offset;
-                    T::saturated(y.round_ties_even() as i64)
-                },
-            );
-        }
-        Ok(())
+        quantised::global_average_pool::<S>(input, self.from, output, self.to)
     }
 }
 
@@ -238,11 +221,11 @@ impl Layer for AveragePool {
                 )
             }
             Format::I8(q) => {
-                let bounds = bounds::quantised::<i8>(self.activation, q, Ties::Away)?;
+                let bounds = bounds::<i8>(self.activation, q)?;
                 planned(IntegerPool { windows, bounds }, format)
             }
             Format::U8(q) => {
-                let bounds = bounds::quantised::<u8>(self.activation, q, Ties::Away)?;
+                let bounds = bounds::<u8>(self.activation, q)?;
                 planned(IntegerPool { windows, bounds }, format)
             }
         })
@@ -423,5 +406,82 @@ impl<T: Integer> Op for IntegerPool<T> {
                 },
             );
         })
+    }
+}
+
+/// The least and the greatest integer within an activation that is a clamp. Half is rounded away from the zero point, as TensorFlow
+/// Lite's own kernels do it.
+fn bounds<T: Integer>(activation: Activation, quantization: Quantization) -> Result<(T, T)> {
+    let (lo, hi) = match activation {
+        Activation::None => (f32::NEG_INFINITY, f32::INFINITY),
+        Activation::Relu => (0.0, f32::INFINITY),
+        Activation::Relu6 => (0.0, 6.0),
+        Activation::Clamp { lo, hi } => (lo, hi),
+        _ => return Err(LayerError::Activation),
+    };
+    // False for NaN.
+    if lo <= hi {
+        let Quantization { scale, zero_point } = quantization;
+        // Saturates, as do infinities.
+        let bound = |x: f32| T::saturated(((x / scale).round() + zero_point as f32) as i64);
+        Ok((bound(lo), bound(hi)))
+    } else {
+        Err(dwsep::Error::InvalidClamp.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_rounded_away_from_zero() {
+        // 6 / (12 / 255) is 127.5.
+        let q = |zero_point| Quantization::new(12.0 / 255.0, zero_point);
+        assert_eq!(bounds::<u8>(Activation::Relu6, q(3)).unwrap(), (3, 131));
+        assert_eq!(bounds::<u8>(Activation::Relu6, q(200)).unwrap(), (200, 255));
+        assert_eq!(bounds::<i8>(Activation::None, q(9)).unwrap(), (-128, 127));
+        for (lo, hi) in [(1.0, 0.0), (f32::NAN, 0.0)] {
+            let error = bounds::<i8>(Activation::Clamp { lo, hi }, q(0));
+            let expected = dwsep::Error::InvalidClamp;
+            assert!(matches!(error, Err(LayerError::Kernels(found)) if found == expected));
+        }
+        let error = bounds::<i8>(Activation::HardSwish, q(0));
+        assert!(matches!(error, Err(LayerError::Activation)));
+    }
+
+    #[test]
+    fn windows_lie_within_the_image() {
+        let ranges = |axis: Axis| (0..axis.windows).map(|i| axis.range(i)).collect::<Vec<_>>();
+        assert_eq!(
+            ranges(Axis::new("h", 5, 3, 2, true).unwrap()),
+            [0..2, 1..4, 3..5]
+        );
+        assert_eq!(
+            ranges(Axis::new("h", 5, 2, 2, false).unwrap()),
+            [0..2, 2..4]
+        );
+        assert_eq!(ranges(Axis::new("h", 2, 9, 1, true).unwrap()), [0..2, 0..2]);
+        assert_eq!(
+            ranges(Axis::whole(7)),
+            std::iter::once(0..7).collect::<Vec<_>>()
+        );
+        for length in 1..12 {
+            for (window, stride) in (1..14).flat_map(|w| (1..5).map(move |s| (w, s))) {
+                let same = Axis::new("h", length, window, stride, true).unwrap();
+                assert_eq!(same.windows, length.div_ceil(stride));
+                for range in ranges(same) {
+                    assert!(
+                        range.start < range.end && range.end <= length,
+                        "{length} {window} {stride}: {range:?}"
+                    );
+                }
+            }
+        }
+        let error = Axis::new("w", 3, 4, 1, false).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "input: w is 3, the window needs at least 4"
+        );
     }
 }

@@ -1,9 +1,9 @@
 //! From logits to probabilities, where that is part of the network.
 
-use dwsep::{Executor, Nhwc, View, ViewMut};
+use dwsep::{Executor, Nhwc, Quantization, View, ViewMut};
 
 use crate::layer::{Formats, Layer, LayerError, Op, PlannedLayer, Result, planned, sole_of};
-use crate::value::{Format, Integer, Quantization, ValueInfo, must_be, pixels};
+use crate::value::{Format, Integer, ValueInfo, must_be, pixels};
 
 /// `exp(x) / sum(exp(x))` over the channels of each pixel.
 ///

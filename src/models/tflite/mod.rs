@@ -15,11 +15,11 @@ mod operators;
 
 use std::collections::{HashMap, HashSet};
 
-use dwsep::{KernelSet, Nhwc, Padding};
+use dwsep::{KernelSet, Nhwc, Padding, Quantization};
 
 use crate::layer::Layer;
 use crate::model::{Contents, INPUT, NamedLayer};
-use crate::value::{Format, Quantization, ValueInfo};
+use crate::value::{Format, ValueInfo};
 use crate::weights::tflite::{
     Graph, Operator, OperatorKind, OperatorProblem, Problem, Tensor, TensorName, Type,
 };

@@ -2,35 +2,33 @@
 
 use std::borrow::Cow;
 
-use dwsep::{Activation, F32, Filter};
+use dwsep::{Activation, F32, Filter, FilterQuantization, Qs8, Qu8, Quantization};
 use half::f16;
 
 use super::Builder;
+use crate::Result;
 use crate::layer::{Formats, LayerScheme};
-use crate::value::{Format, Integer, Quantization};
 use crate::weights::tflite::{FusedActivation, Operator, Type};
-use crate::{Error, Result, bounds};
 
 /// What an operator multiplies with, and how.
 pub(super) struct Operands<'a, S: LayerScheme> {
     weights: Cow<'a, [S::Weight]>,
     bias: Option<Vec<S::Bias>>,
+    /// The rest is of integers only.
     weight_scales: &'a [f32],
     weight_zero_point: i32,
+    unsigned: bool,
     pub formats: Formats,
     pub activation: Activation,
 }
 
 /// A scheme that files have weights of.
 pub(super) trait Source: LayerScheme {
-    /// The weights in the bytes of a tensor.
+    /// The weights in a constant.
     fn weights<'a>(builder: &Builder<'a>, tensor: usize) -> Option<Cow<'a, [Self::Weight]>>;
 
-    /// The biases in the bytes of a tensor.
+    /// The biases in a constant.
     fn bias(builder: &Builder<'_>, tensor: usize) -> Option<Vec<Self::Bias>>;
-
-    /// The activation, with bounds as TensorFlow Lite rounds them.
-    fn activation(activation: Activation, output: Format) -> crate::layer::Result<Activation>;
 
     /// What is packed.
     fn filter<'a>(operands: &'a Operands<'_, Self>) -> Filter<'a, Self>;
@@ -45,14 +43,45 @@ impl Source for F32 {
         builder.floats(tensor)
     }
 
-    fn activation(activation: Activation, _output: Format) -> crate::layer::Result<Activation> {
-        Ok(activation)
-    }
-
     fn filter<'a>(operands: &'a Operands<'_, Self>) -> Filter<'a, Self> {
         Filter::new(&operands.weights, operands.bias.as_deref()).flush_subnormals()
     }
 }
+
+/// The schemes of integers, whose weights are bytes of either sign.
+macro_rules! quantised {
+    ($($scheme:ty),+) => {$(
+        impl Source for $scheme {
+            fn weights<'a>(builder: &Builder<'a>, tensor: usize) -> Option<Cow<'a, [u8]>> {
+                builder.tensor(tensor).data.map(Cow::Borrowed)
+            }
+
+            fn bias(builder: &Builder<'_>, tensor: usize) -> Option<Vec<i32>> {
+                Some(elements(builder.tensor(tensor).data?, i32::from_le_bytes))
+            }
+
+            fn filter<'a>(operands: &'a Operands<'_, Self>) -> Filter<'a, Self> {
+                /// The reader has seen a scale where elements are integers; packing refuses this one.
+                const NONE: Quantization = Quantization::new(0.0, 0);
+                let Formats { input, output } = operands.formats;
+                let quantization = FilterQuantization {
+                    input: input.quantization().unwrap_or(NONE),
+                    output: output.quantization().unwrap_or(NONE),
+                    weight_scales: operands.weight_scales,
+                    weight_zero_point: operands.weight_zero_point,
+                };
+                let bias = operands.bias.as_deref();
+                if operands.unsigned {
+                    Filter::u8(&operands.weights, bias, quantization)
+                } else {
+                    Filter::i8(bytemuck::cast_slice(&operands.weights), bias, quantization)
+                }
+            }
+        }
+    )+};
+}
+
+quantised!(Qs8, Qu8);
 
 impl<S: Source> Operands<'_, S> {
     pub fn filter(&self) -> Filter<'_, S> {
@@ -74,10 +103,6 @@ impl<'a> Builder<'a> {
             None => None,
             Some(bias) => Some(S::bias(self, bias).ok_or_else(|| constant(bias, "bias"))?),
         };
-        let formats = Formats {
-            input: self.info(operator, input)?.format,
-            output: self.info(operator, operator.outputs[0])?.format,
-        };
         let (weight_scales, weight_zero_point) = match &self.tensor(weights).quantization {
             None => (&[][..], 0),
             Some(q) => {
@@ -89,14 +114,17 @@ impl<'a> Builder<'a> {
                 (&q.scales[..], first)
             }
         };
-        let activation = S::activation(real(activation), formats.output);
         Ok(Operands {
             weights: S::weights(self, weights).ok_or_else(|| constant(weights, "weights"))?,
             bias,
             weight_scales,
             weight_zero_point,
-            formats,
-            activation: activation.map_err(|cause| Error::layer(operator.kind.name(), cause))?,
+            unsigned: self.tensor(weights).dtype == Type::U8,
+            formats: Formats {
+                input: self.info(operator, input)?.format,
+                output: self.info(operator, operator.outputs[0])?.format,
+            },
+            activation: real(activation),
         })
     }
 

@@ -1,6 +1,6 @@
 //! Operators to layers.
 
-use dwsep::{F32, Nhwc, Padding, Stride};
+use dwsep::{F32, Nhwc, Padding, Qs8, Qu8, Stride};
 
 use super::operands::{Source, real};
 use super::{Builder, Pending};
@@ -62,7 +62,8 @@ impl<'a> Builder<'a> {
         let input = self.input(operator, 0)?;
         match self.info(operator, input)?.format.dtype() {
             DType::F32 => self.weighted::<F32>(operator),
-            DType::I8 | DType::U8 => Err(self.operand(operator, input, "input", "FLOAT32")),
+            DType::I8 => self.weighted::<Qs8>(operator),
+            DType::U8 => self.weighted::<Qu8>(operator),
         }
     }
 
