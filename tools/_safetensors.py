@@ -14,7 +14,14 @@ import numpy as np
 # The data section starts at a multiple of this, so that a memory-mapped file is aligned for any SIMD load.
 DATA_ALIGNMENT = 64
 
-DTYPES = {np.dtype("<f4"): "F32", np.dtype("<f2"): "F16"}
+DTYPES = {
+    np.dtype("<f4"): "F32",
+    np.dtype("<f2"): "F16",
+    np.dtype("<i4"): "I32",
+    np.dtype("<i8"): "I64",
+    np.dtype("i1"): "I8",
+    np.dtype("u1"): "U8",
+}
 
 
 def serialize(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
@@ -39,3 +46,15 @@ def write(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str, str]) 
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return data
+
+
+def parse(data: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Tensors and metadata of what `serialize` made."""
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:start])
+    metadata, dtypes = header.pop("__metadata__", {}), {name: dtype for dtype, name in DTYPES.items()}
+    tensors = {}
+    for name, entry in header.items():
+        begin, end = (start + offset for offset in entry["data_offsets"])
+        tensors[name] = np.frombuffer(data[begin:end], dtypes[entry["dtype"]]).reshape(entry["shape"])
+    return tensors, metadata
