@@ -380,3 +380,68 @@ fn plan_memory(steps: &[Step], values: &mut [Value]) -> Result<Vec<usize>> {
     }
     Ok(sizes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dwsep::Activation;
+    use crate::layers::{Add, Flatten};
+    use crate::value::Format;
+
+    fn sum(name: &str, inputs: [usize; 2]) -> NamedLayer {
+        let layer = Add {
+            activation: Activation::None,
+            output: Format::F32,
+        };
+        NamedLayer::new(name, Ok(layer), inputs.to_vec()).unwrap()
+    }
+
+    /// Values 1 and 2 are read again when others have come and gone.
+    #[test]
+    fn buffers_are_not_taken_before_their_last_reader() {
+        let layers = [
+            sum("1 = 2x", [0, 0]),
+            sum("2 = 4x", [1, 1]),
+            sum("3 = 6x", [1, 2]),
+            sum("4 = 12x", [3, 3]),
+            sum("5 = 16x", [4, 2]),
+            sum("6 = 18x", [5, 1]),
+            NamedLayer::new("7", Ok(Flatten), vec![6]).unwrap(),
+        ];
+        let shape = Nhwc::new(1, 2, 3, 256);
+        let mut session = Session::new(ValueInfo::f32(shape), 1, &layers).unwrap();
+        let input: Vec<f32> = (0..6 * 256).map(|x| x as f32).collect();
+        let engine = Engine::new(1, None).unwrap();
+        for _ in 0..2 {
+            let view = View::new(&input, shape).unwrap();
+            let mut factors = Vec::new();
+            let output = session
+                .run_with(&engine, view, &mut |layer| {
+                    factors.push(layer.real()[5] / 5.0)
+                })
+                .unwrap();
+            let expected: Vec<f32> = input.iter().map(|x| 18.0 * x).collect();
+            assert_eq!(output, expected);
+            assert_eq!(factors, [2.0, 4.0, 6.0, 12.0, 16.0, 18.0, 18.0]);
+        }
+        // Three are alive at a time, one more is written. Between pixels of 1 KB there is a cache line.
+        assert_eq!(
+            session.memory(),
+            4 * size_of::<f32>() * (5 * (256 + 16) + 256)
+        );
+    }
+
+    #[test]
+    fn inputs_are_of_the_network_s_type() {
+        let layers = [sum("twice", [0, 0])];
+        let shape = Nhwc::new(1, 1, 1, 2);
+        let mut session = Session::new(ValueInfo::f32(shape), 1, &layers).unwrap();
+        let engine = Engine::new(1, None).unwrap();
+        let input = AnyView::I8(View::new(&[1, 2], shape).unwrap());
+        let error = session.run_any(&engine, input).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the elements of the input are i8, expected f32"
+        );
+    }
+}

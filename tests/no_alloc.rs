@@ -56,6 +56,27 @@ fn requests(work: impl FnOnce()) -> usize {
     REQUESTS.get() - before
 }
 
+/// Graphs of integers, too: with sums, padding, pools and conversions in them.
+#[test]
+fn quantised_networks_run_without_allocating() {
+    let engine = Engine::new(1, None).unwrap();
+    for name in ["v2_int8_pad", "odd_int8", "old_v1_uint8", "v1_int8_f32_io"] {
+        let path = format!(
+            "{}/tests/golden/tflite/{name}.tflite",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let model = Model::load(path.as_ref(), &engine).unwrap();
+        let input = Seeded::input(1, model.default_input()).unwrap();
+        let mut session = model.session(input.shape(), 1).unwrap();
+        for _ in 0..2 {
+            let run = requests(|| {
+                session.run(&engine, input.view()).unwrap();
+            });
+            assert_eq!(run, 0, "{name}");
+        }
+    }
+}
+
 #[test]
 fn a_planned_session_runs_without_allocating() {
     assert_eq!(

@@ -139,13 +139,16 @@ impl Golden {
 
     /// The tensor that each value of an unfused model is: the input, then what each layer writes.
     fn tensors(&self, graph: &Graph<'_>, model: &Model) -> Vec<Option<usize>> {
+        // A layer has the name of the tensor that it writes, or that of its operator.
         let tensor = |name: &str| {
-            let mut found = graph
-                .tensors
-                .iter()
-                .enumerate()
-                .filter(|(_, t)| t.name == name);
-            let first = found.next().map(|(index, _)| index);
+            let mut found = graph.operators.iter().filter(|operator| {
+                let written = &graph.tensors[operator.outputs[0]].name;
+                // Weights of float16 become float32 without a layer.
+                let constant = graph.tensors[operator.inputs[0].unwrap()].data.is_some();
+                let described = format!("{} {}", operator.kind.name(), operator.index);
+                !constant && (written.split(';').next() == Some(name) || described == name)
+            });
+            let first = found.next().map(|operator| operator.outputs[0]);
             assert!(
                 found.next().is_none(),
                 "{}: two tensors `{name}`",

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anyhow::Result;
 use clap::Args;
-use dwsep::{F32, KernelInfo, KernelSet};
+use dwsep::{F32, KernelInfo, KernelSet, Qs8, Qu8, Scheme};
 use serde::Serialize;
 
 use super::{IsaArgs, Outcome, table, to_stdout, write_json};
@@ -74,25 +74,38 @@ impl Row {
             Some(Ok(())) => (SelfCheck::Passed, None),
             Some(Err(error)) => (SelfCheck::Failed, Some(error.to_string())),
         };
-        let chosen = [
-            chosen.pointwise::<F32>().name(),
-            chosen.depthwise::<F32>().name(),
-        ];
+        let chosen = [of::<F32>(chosen), of::<Qs8>(chosen), of::<Qu8>(chosen)];
         Self {
             name: kernel.name(),
             op: kernel.op(),
             dtype: kernel.dtype(),
             isa: kernel.isa().name(),
             available,
-            chosen: chosen.contains(&kernel.name()),
+            chosen: chosen.as_flattened().contains(&kernel.name()),
             self_check,
             error,
         }
     }
 }
 
+/// The names of the kernels of a scheme that the other commands use here.
+fn of<S: Scheme>(kernels: &KernelSet) -> [&'static str; 2] {
+    [
+        kernels.pointwise::<S>().name(),
+        kernels.depthwise::<S>().name(),
+    ]
+}
+
 fn print(out: &mut dyn Write, rows: &[Row]) -> io::Result<()> {
-    let mut table = table::new(&["kernel", "op", "isa", "this CPU", "chosen", "self-check"]);
+    let mut table = table::new(&[
+        "kernel",
+        "op",
+        "dtype",
+        "isa",
+        "this CPU",
+        "chosen",
+        "self-check",
+    ]);
     for row in rows {
         let self_check = match row.self_check {
             SelfCheck::Passed => "passed".into(),
@@ -104,6 +117,7 @@ fn print(out: &mut dyn Write, rows: &[Row]) -> io::Result<()> {
         let cells = [
             row.name,
             row.op,
+            row.dtype,
             row.isa,
             yes_no(row.available),
             chosen,

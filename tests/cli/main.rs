@@ -7,6 +7,7 @@ mod classify;
 mod kernels;
 mod run;
 mod summary;
+mod tflite;
 
 use std::collections::HashMap;
 use std::fs;

@@ -2,6 +2,7 @@
 
 mod file;
 mod hostile;
+mod networks;
 mod samples;
 mod valid;
 

@@ -264,15 +264,15 @@ impl<'a> Builder<'a> {
         Ok(self.layers.len())
     }
 
-    /// What the tensor is called, or the operator, where that is not unique.
+    /// What the tensor is called, or the operator, where that is not unique. Of the names of all that a converter has made one
+    /// operator of, `Relu6;BatchNorm;Conv2D`, the first.
     fn name(&mut self, operator: &Operator, output: usize) -> String {
-        let name = self.tensor(output).name.clone();
-        let taken = name.is_empty() || !self.names.insert(name.clone());
-        if taken {
-            format!("{} {}", operator.kind.name(), operator.index)
-        } else {
-            name
+        let name = self.tensor(output).name.split(';').next();
+        let name = name.unwrap_or_default().to_owned();
+        if name.is_empty() || !self.names.insert(name.clone()) {
+            return format!("{} {}", operator.kind.name(), operator.index);
         }
+        name
     }
 
     fn problem(&self, operator: &Operator, problem: OperatorProblem) -> Error {
