@@ -34,7 +34,9 @@ def svg(report: dict) -> str:
         )
 
     threads = sorted({c["threads"] for c in report["comparisons"]})
-    text(20, 30, "MobileNet inference, f32, batch 1: milliseconds, shorter is better", 17, bold=True)
+    # Reports of before int8 do not say.
+    types = " and ".join(dict.fromkeys(c.get("dtype", "f32") for c in report["comparisons"]))
+    text(20, 30, f"MobileNet inference, {types}, batch 1: milliseconds, shorter is better", 17, bold=True)
     x = 20
     for i, n in enumerate(threads):
         for colours in (OURS, PEER):
@@ -50,11 +52,15 @@ def svg(report: dict) -> str:
     for network in networks:
         panels = [c for c in report["comparisons"] if c["network"] == network]
         text(20, y, panels[0]["title"], 14, bold=True)
-        peaks = [f"{100 * r['share_of_peak']:.0f} %" for c in panels for r in c["results"] if r["engine"] == "ours"]
+        peaks = [f"{100 * r['share_of_peak']:.0f} %" for c in panels for r in c["results"] if r["engine"] == "ours" and "error" not in r]
         on = " and ".join(str(c["threads"]) for c in panels)
-        text(WIDTH - 20, y, f"ours reaches {' and '.join(peaks)} of the FMA peak on {on} thread{'s' if on != '1' else ''}", 12, "end", FAINT)
+        if len(peaks) == len(panels):
+            reached = f"ours reaches {' and '.join(peaks)} of the f32 FMA peak on {on} thread{'s' if on != '1' else ''}"
+            text(WIDTH - 20, y, reached, 12, "end", FAINT)
         y += 12
         by_engine = {key: [find(c, key) for c in panels] for key in report["engines"]}
+        # Engines that were not asked for this type.
+        by_engine = {key: results for key, results in by_engine.items() if any(results)}
         times = [r["min_ms"] for results in by_engine.values() for r in results if r and "error" not in r]
         if not times:
             continue
@@ -75,7 +81,7 @@ def svg(report: dict) -> str:
                 else:
                     width, cut = min(r["min_ms"], limit) * scale, r["min_ms"] > limit
                     label = f"{r['min_ms']:.3g}" if r["min_ms"] < 10 else f"{r['min_ms']:.1f}"
-                    ratio = "" if is_ours else f"  ({r['ratio_to_ours']:.2f})"
+                    ratio = "" if is_ours or r["ratio_to_ours"] is None else f"  ({r['ratio_to_ours']:.2f})"
                     bar(LEFT, y, width, (OURS if is_ours else PEER)[shade], f"{title}, {c['threads']} threads: {label} ms")
                     if cut:
                         x = LEFT + width - 16
@@ -89,7 +95,7 @@ def svg(report: dict) -> str:
     lines = [machine.one_line(m), f"{report['date'][:10]}; " + ", ".join(
         f"{e['title']} {e['version']}" for e in report["engines"].values() if "version" in e)]  # fmt: skip
     if "avx512f" in m["isa"] and not report["options"]["avx2"]:
-        lines.append("Peers may use this CPU's AVX-512; ours has AVX2 kernels.")
+        lines.append("Peers may use this CPU's AVX-512; for f32 ours has AVX2 kernels.")
     worst = max((p["cores_used_by_others"] for c in report["comparisons"] for p in c["probes"]), default=0)
     if worst > 0.1:
         lines.append(f"Not an idle machine: other programs used up to {worst:.1f} cores between rounds.")

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from network import Network
+
 HERE = Path(__file__).resolve().parent
 PEERS = HERE.parent
 ROOT = PEERS.parent.parent
@@ -43,6 +45,11 @@ class Engine:
     avx2: dict[str, str] | None = field(default=None, hash=False)
     # Has it kernels for AVX-512? All choose by CPUID.
     avx512: bool = True
+    # As `format`, of int8; None for an engine that is not compared there.
+    int8: str | None = None
+
+    def format_of(self, network: Network) -> str | None:
+        return self.int8 if network.int8 else self.format
 
     @property
     def binary(self) -> Path:
@@ -107,10 +114,11 @@ class Engine:
 
 
 ENGINES = [
-    Engine("ours", "ours (dwsep)", "safetensors", "peer-ours", rust=True, avx2={"DWSEP_ISA": "avx2_fma"}, avx512=False),
-    Engine("onnxruntime", "ONNX Runtime", "onnx", "onnxruntime"),
-    Engine("tflite", "TFLite + XNNPACK", "tflite", "ai-edge-litert"),
-    Engine("openvino", "OpenVINO", "openvino", "openvino", avx2={"ONEDNN_MAX_CPU_ISA": "AVX2"}),
+    Engine("ours", "ours (dwsep)", "safetensors", "peer-ours", rust=True, avx2={"DWSEP_ISA": "avx2_fma"}, avx512=False,
+           int8="tflite_int8"),  # fmt: skip
+    Engine("onnxruntime", "ONNX Runtime", "onnx", "onnxruntime", int8="onnx_int8"),
+    Engine("tflite", "TFLite + XNNPACK", "tflite", "ai-edge-litert", int8="tflite_int8"),
+    Engine("openvino", "OpenVINO", "openvino", "openvino", avx2={"ONEDNN_MAX_CPU_ISA": "AVX2"}, int8="openvino_int8"),
     # No instruction of its wheel touches a 512-bit register.
     Engine("mnn", "MNN", "mnn", "mnn", avx512=False),
     Engine("ncnn", "ncnn", "ncnn", "ncnn"),
@@ -118,7 +126,7 @@ ENGINES = [
     Engine("rten", "RTen", "onnx", "peer-rten", rust=True, crate="rten"),
 ]
 # No engine, but the part of the Python engines' memory and start that is Python's.
-PYTHON = Engine("python", "Python + numpy alone", "safetensors", "")
+PYTHON = Engine("python", "Python + numpy alone", "safetensors", "", int8="safetensors")
 PEAK = Engine("peak", "peak", "", "peer-peak", rust=True)
 
 

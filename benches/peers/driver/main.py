@@ -16,14 +16,15 @@ import numpy as np
 
 import chart
 import machine
+import quantised
 import table
 from engines import ENGINES, PEAK, PYTHON, ROOT, WORK, Engine, Unavailable, Worker
 from models import FORMATS
-from network import NETWORKS, Network, macs
+from network import DTYPES, NETWORKS, Network, layers, macs
 
 HERE = Path(__file__).resolve().parent
 TRAINED = ROOT / "models" / "mobilenet_v1_1.0_224.safetensors"
-PHOTO = ROOT / "tests" / "golden" / "chelsea.input.npy"
+PHOTOS = [ROOT / "tests" / "golden" / f"{name}.input.npy" for name in ("chelsea", "coffee", "rocket")]
 
 OURS = ENGINES[0]
 # Fresh starts of each engine, of which the fastest is reported.
@@ -34,11 +35,15 @@ MOST_RUNS = 1000
 PROBE_MILLISECONDS = 100
 # Larger than any cache.
 PROBE_MEBIBYTES = 256
+# Largest difference of any f32 logit from ours, relative to ours of the largest magnitude.
+TOLERANCE = 1e-3
+# Of int8, in steps of the logits. Engines round differently in each of 29 layers; and with random weights the best classes are close.
+TOLERANCE_MEAN, TOLERANCE_BEST = 1.5, 4.0
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benches/peers/run", description=__doc__)
-    keys = {"networks": [n.key for n in NETWORKS], "engines": [e.key for e in ENGINES]}
+    keys = {"networks": [n.key for n in NETWORKS if not n.int8], "engines": [e.key for e in ENGINES]}
 
     def some(name: str):
         def parse(text: str) -> list[str]:
@@ -56,6 +61,7 @@ def arguments() -> argparse.Namespace:
         parser.add_argument(
             f"--{name}", type=some(name), default=keys[name], metavar="A,B", help=f"of {', '.join(keys[name])}; default all"
         )
+    parser.add_argument("--dtype", choices=[*DTYPES, "all"], default="all", help="of weights and activations; default all")
     parser.add_argument("--threads", type=numbers, default=[1, 2], metavar="N,M", help="default 1,2")
     parser.add_argument("--rounds", type=int, default=5, help="of A B C A B C; default 5")
     parser.add_argument("--runs", type=int, default=30, help="least number of inferences a round and engine; default 30")
@@ -97,16 +103,32 @@ def input_path(network: Network) -> Path:
     return folder(network) / "input.f32"
 
 
+def integers_path(network: Network) -> Path:
+    return folder(network) / "integers.npz"
+
+
+def photo(path: Path) -> np.ndarray:
+    """As the project's own tests prepare it."""
+    return np.float32(np.load(path)) / np.float32(127.5) - np.float32(1)
+
+
 def write_source(network: Network) -> None:
-    """Our weights and the input of a network."""
+    """Our weights and the input of a network; and the integers, if it is quantised."""
     folder(network).mkdir(parents=True, exist_ok=True)
     if network.seed is None:
-        # As the project's own tests prepare it.
-        (np.float32(np.load(PHOTO)) / np.float32(127.5) - np.float32(1)).tofile(input_path(network))
+        photo(PHOTOS[0]).tofile(input_path(network))
     else:
         command = [OURS.binary, "seeded", network.alpha, network.resolution, network.seed]
         command += [model_path(network, "safetensors"), input_path(network)]
         subprocess.run([str(x) for x in command], check=True)
+    if network.int8:
+        size = network.resolution
+        images = [np.fromfile(input_path(network), np.float32).reshape(1, size, size, 3)]
+        images += [quantised.smooth(size, i) for i in range(quantised.SMOOTH_IMAGES)]
+        if network.seed is None:
+            images += [photo(path) for path in PHOTOS[1:]]
+        source = layers(model_path(network, "safetensors"), size)
+        quantised.save(quantised.quantise(source, images), integers_path(network))
 
 
 def write_model(network: Network, form: str) -> None:
@@ -114,6 +136,7 @@ def write_model(network: Network, form: str) -> None:
     target = model_path(network, form)
     source = model_path(network, "safetensors")
     command = [sys.executable, str(HERE / "models.py"), form, str(source), str(network.resolution), str(target)]
+    command += [str(integers_path(network))] if network.int8 else []
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode != 0:
         last = (result.stderr.strip().splitlines() or ["?"])[-1]
@@ -130,11 +153,26 @@ def difference(found: np.ndarray, expected: np.ndarray) -> float:
     return float(np.abs(found - expected).max() / np.abs(expected).max())
 
 
+def steps(found: np.ndarray, expected: np.ndarray, step: float) -> tuple[float, float]:
+    """The mean difference in steps, and how far the best class of `expected` is below the best of `found`."""
+    if found.shape != expected.shape or not np.isfinite(found).all():
+        return float("inf"), float("inf")
+    below = found.max() - found[expected.argmax()]
+    return float(np.abs(found - expected).mean() / step), float(below / step)
+
+
 def checked(worker: Worker, network: Network, expected: np.ndarray | None) -> tuple[np.ndarray, float]:
     output = worker.output()
-    found = difference(output, output if expected is None else expected)
-    if not found <= network.tolerance:
-        raise Unavailable(f"mismatch: logits differ from ours by {found:.1e} (at most {network.tolerance:.0e})")
+    against = output if expected is None else expected
+    if network.int8:
+        found, below = steps(output, against, quantised.step(integers_path(network)))
+        if not (found <= TOLERANCE_MEAN and below <= TOLERANCE_BEST):
+            limits = f"at most {TOLERANCE_MEAN} and {TOLERANCE_BEST}"
+            raise Unavailable(f"mismatch: logits differ by {found:.2f} steps in the mean, the best class by {below:.1f} ({limits})")
+        return output, found
+    found = difference(output, against)
+    if not found <= TOLERANCE:
+        raise Unavailable(f"mismatch: logits differ from ours by {found:.1e} (at most {TOLERANCE:.0e})")
     return output, found
 
 
@@ -147,7 +185,7 @@ def started(engine: Engine, network: Network, threads: int, avx2: bool, starts: 
         worker = Worker(engine, engine.avx2 or {} if avx2 else {})
         size = network.resolution
         try:
-            worker.send("load", model_path(network, engine.format), input_path(network), size, size, threads)
+            worker.send("load", model_path(network, engine.format_of(network)), input_path(network), size, size, threads)
             worker.send("run", 1)
             isa = worker.receive()[1:]
             worker.receive()
@@ -169,7 +207,7 @@ class Comparison:
 
     def fail(self, key: str, reason: str) -> None:
         if key == OURS.key:
-            sys.exit(f"error: ours on {self.network.title}: {reason}")
+            say(f"error: ours on {self.network.title}: {reason}")
         self.results[key] = {"engine": key, "error": reason}
         if worker := self.workers.pop(key, None):
             worker.close()
@@ -193,6 +231,7 @@ class Comparison:
                 self.results[engine.key] = {
                     "engine": engine.key,
                     "isa": isa,
+                    # Of int8 the mean one, in steps.
                     "max_difference": found,
                     "first_result_ms": seconds * 1e3,
                     "rounds": [],
@@ -243,31 +282,33 @@ class Comparison:
 
     def report(self) -> dict:
         """Everything that was measured, and what follows from it."""
-        ours, flops = self.results[OURS.key], 2 * macs(self.network)
+        # None where ours failed.
+        ours, flops = self.results[OURS.key].get("rounds"), 2 * macs(self.network)
         peers = [r for key, r in self.results.items() if key not in (OURS.key, PYTHON.key) and "error" not in r]
         for key, result in self.results.items():
             if "error" in result or key == PYTHON.key:
                 continue
             rounds = result["rounds"]
             for i, r in enumerate(rounds):
-                r["ratio_to_ours"] = r["min_ms"] / ours["rounds"][i]["min_ms"]
+                r["ratio_to_ours"] = r["min_ms"] / ours[i]["min_ms"] if ours else None
                 peak = max(p["fma_peak_gflops"] for p in self.probes[i : i + 2])
                 r["share_of_peak"] = flops / (r["min_ms"] * 1e-3) / (peak * 1e9)
             result["min_ms"] = min(r["min_ms"] for r in rounds)
             result["median_ms"] = min(r["median_ms"] for r in rounds)
-            result["ratio_to_ours"] = median(r["ratio_to_ours"] for r in rounds)
+            result["ratio_to_ours"] = median(r["ratio_to_ours"] for r in rounds) if ours else None
             result["share_of_peak"] = median(r["share_of_peak"] for r in rounds)
         report = {
             "network": self.network.key,
             "title": self.network.title,
+            "dtype": self.network.dtype,
             "threads": self.threads,
             "multiply_adds": macs(self.network),
             "results": list(self.results.values()),
             "probes": self.probes,
         }
-        if peers:
+        if peers and ours:
             fastest = min(peers, key=lambda r: r["min_ms"])
-            shares = [r["min_ms"] / min(p["rounds"][i]["min_ms"] for p in peers) for i, r in enumerate(ours["rounds"])]
+            shares = [r["min_ms"] / min(p["rounds"][i]["min_ms"] for p in peers) for i, r in enumerate(ours)]
             report["fastest_peer"] = fastest["engine"]
             report["ours_to_fastest_peer"] = median(shares)
             report["goal"] = self.network.goals.get(self.threads)
@@ -281,7 +322,7 @@ def main() -> None:
     options = arguments()
     begin = datetime.now(timezone.utc)
     engines = [engine for engine in ENGINES if engine.key in options.engines]
-    networks = [network for network in NETWORKS if network.key in options.networks]
+    networks = [n for n in NETWORKS if n.base in options.networks and options.dtype in (n.dtype, "all")]
     missing: dict[str, str] = {}
 
     for engine in [PEAK, *engines]:
@@ -297,7 +338,7 @@ def main() -> None:
     for network in networks:
         say(f"writing the models of {network.title} ...")
         write_source(network)
-        for form in sorted({e.format for e in engines if e.format in FORMATS and e.key not in missing}):
+        for form in sorted({e.format_of(network) for e in engines if e.key not in missing} & FORMATS.keys()):
             try:
                 write_model(network, form)
             except Unavailable as error:
@@ -324,11 +365,13 @@ def main() -> None:
     peak = Worker(PEAK, {})
     peak.__exit__()
     for network in networks:
-        unavailable = missing | {e.key: no_model[n, f] for n, f in no_model for e in engines if n == network.key and f == e.format}
+        compared = [e for e in engines if e.format_of(network)]
+        failed = {form: reason for (key, form), reason in no_model.items() if key == network.key}
+        unavailable = missing | {e.key: failed[e.format_of(network)] for e in compared if e.format_of(network) in failed}
         for threads in options.threads:
             comparison = Comparison(network, threads, options)
             try:
-                comparison.start([*engines, PYTHON], unavailable)
+                comparison.start([*compared, PYTHON], unavailable)
                 comparison.run(peak)
             finally:
                 comparison.close()
@@ -343,6 +386,8 @@ def main() -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         say(f"wrote {path}")
+    if any("error" in r for c in report["comparisons"] for r in c["results"] if r["engine"] == OURS.key):
+        sys.exit("error: not all networks ran in ours")
 
 
 if __name__ == "__main__":

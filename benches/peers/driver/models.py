@@ -1,4 +1,4 @@
-"""Writes a network as the file that an engine reads: `models.py FORMAT WEIGHTS RESOLUTION OUTPUT`.
+"""Writes a network as the file that an engine reads: `models.py FORMAT WEIGHTS RESOLUTION OUTPUT [INTEGERS]`.
 
 | format | written by | |
 |---|---|---|
@@ -7,6 +7,8 @@
 | mnn | MNN's converter, from an ONNX file | |
 | ncnn | this file | `.param` text and `.bin`, activations fused as `ncnnoptimize` does |
 | tflite | this file, with the schema of `ai-edge-litert` | NHWC, fused activations, as TensorFlow's converter does |
+
+For int8 see models_int8.py; `INTEGERS` is what quantised.py saved.
 
 The formats' own converters are gigabytes of other frameworks for what takes a page here. That the files are right is checked
 where they run: every engine's logits are compared with ours.
@@ -20,6 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
+import models_int8
+import quantised
 from network import Layer, layers
 
 CLIP = (0.0, 6.0)
@@ -111,59 +115,31 @@ def write_ncnn(network: list[Layer], resolution: int, output: Path) -> None:
 
 
 def write_tflite(network: list[Layer], resolution: int, output: Path) -> None:
-    import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
-    model, graph = schema.ModelT(), schema.SubGraphT()
-    model.version, model.description, model.subgraphs = 3, "mobilenet_v1", [graph]
-    # By convention the first buffer is empty, and that of all tensors without constants.
-    model.buffers, model.operatorCodes = [schema.BufferT()], []
-    graph.tensors, graph.operators, graph.name = [], [], "main"
+    from tflite_file import File
 
-    def tensor(name: str, shape: list[int], values: np.ndarray | None = None) -> int:
-        t = schema.TensorT()
-        t.name, t.shape, t.type, t.buffer = name, shape, schema.TensorType.FLOAT32, 0
-        if values is not None:
-            buffer = schema.BufferT()
-            buffer.data = np.frombuffer(np.ascontiguousarray(values, np.float32).tobytes(), np.uint8)
-            t.buffer = len(model.buffers)
-            model.buffers.append(buffer)
-        graph.tensors.append(t)
-        return len(graph.tensors) - 1
-
-    def operator(kind: int, version: int, kind_options: int, options: object, inputs: list[int], result: int) -> None:
-        codes = [code.builtinCode for code in model.operatorCodes]
-        if kind not in codes:
-            code = schema.OperatorCodeT()
-            code.builtinCode, code.deprecatedBuiltinCode, code.version = kind, kind, version
-            model.operatorCodes.append(code)
-            codes.append(kind)
-        op = schema.OperatorT()
-        op.opcodeIndex, op.inputs, op.outputs = codes.index(kind), inputs, [result]
-        op.builtinOptionsType, op.builtinOptions = kind_options, options
-        graph.operators.append(op)
-
-    kinds, options_of = schema.BuiltinOperator, schema.BuiltinOptions
+    file = File("mobilenet_v1")
     relu6, none = schema.ActivationFunctionType.RELU6, schema.ActivationFunctionType.NONE
-    at = tensor("input", [1, resolution, resolution, 3])
-    graph.inputs = [at]
+    at = file.tensor("input", [1, resolution, resolution, 3])
+    file.graph.inputs = [at]
     for layer in network:
         if layer.kind == "pool":
             options = schema.Pool2DOptionsT()
             options.padding, options.fusedActivationFunction = schema.Padding.VALID, none
             options.strideH = options.strideW = options.filterHeight = options.filterWidth = layer.size_in
-            result = tensor(layer.name, [1, 1, 1, network[-1].weight.shape[1]])
-            operator(kinds.AVERAGE_POOL_2D, 1, options_of.Pool2DOptions, options, [at], result)
+            result = file.tensor(layer.name, [1, 1, 1, network[-1].weight.shape[1]])
+            file.operator("AVERAGE_POOL_2D", 1, "Pool2DOptions", options, [at], result)
             at = result
             continue
         channels = layer.weight.shape[0]
-        bias = tensor(f"{layer.name}.bias", [channels], layer.bias)
+        bias = file.tensor(f"{layer.name}.bias", [channels], values=layer.bias)
         if layer.kind == "dense":
             options = schema.FullyConnectedOptionsT()
             options.fusedActivationFunction = none
-            weight = tensor(f"{layer.name}.weight", list(layer.weight.shape), layer.weight)
-            result = tensor(layer.name, [1, channels])
-            operator(kinds.FULLY_CONNECTED, 1, options_of.FullyConnectedOptions, options, [at, weight, bias], result)
+            weight = file.tensor(f"{layer.name}.weight", list(layer.weight.shape), values=layer.weight)
+            result = file.tensor(layer.name, [1, channels])
+            file.operator("FULLY_CONNECTED", 1, "FullyConnectedOptions", options, [at, weight, bias], result)
         else:
             depthwise = layer.kind == "depthwise"
             options = schema.DepthwiseConv2DOptionsT() if depthwise else schema.Conv2DOptionsT()
@@ -174,16 +150,13 @@ def write_tflite(network: list[Layer], resolution: int, output: Path) -> None:
             if depthwise:
                 options.depthMultiplier = 1
             values = layer.weight.transpose(1, 2, 3, 0) if depthwise else layer.weight.transpose(0, 2, 3, 1)
-            weight = tensor(f"{layer.name}.weight", list(values.shape), values)
-            result = tensor(layer.name, [1, layer.size_out, layer.size_out, channels])
-            kind = kinds.DEPTHWISE_CONV_2D if depthwise else kinds.CONV_2D
-            kind_options = options_of.DepthwiseConv2DOptions if depthwise else options_of.Conv2DOptions
-            operator(kind, 1, kind_options, options, [at, weight, bias], result)
+            weight = file.tensor(f"{layer.name}.weight", list(values.shape), values=values)
+            result = file.tensor(layer.name, [1, layer.size_out, layer.size_out, channels])
+            kind = "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D"
+            file.operator(kind, 1, "DepthwiseConv2DOptions" if depthwise else "Conv2DOptions", options, [at, weight, bias], result)
         at = result
-    graph.outputs = [at]
-    builder = flatbuffers.Builder(1 << 20)
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    output.write_bytes(builder.Output())
+    file.graph.outputs = [at]
+    file.write(output)
 
 
 # Format: the file's extension, and what writes it.
@@ -193,8 +166,12 @@ FORMATS = {
     "mnn": (".mnn", write_mnn),
     "ncnn": (".param", write_ncnn),
     "tflite": (".tflite", write_tflite),
+    **models_int8.FORMATS,
 }
 
 if __name__ == "__main__":
-    form, weights, resolution, output = sys.argv[1:]
-    FORMATS[form][1](layers(Path(weights), int(resolution)), int(resolution), Path(output))
+    form, weights, resolution, output, *integers = sys.argv[1:]
+    network = layers(Path(weights), int(resolution))
+    if integers:
+        network = quantised.load(network, Path(integers[0]))
+    FORMATS[form][1](network, int(resolution), Path(output))

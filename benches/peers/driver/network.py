@@ -22,15 +22,27 @@ class Network:
     seed: int | None
     # Most of the fastest peer's time that ours may take, for each number of threads.
     goals: dict[int, float]
-    # Largest difference of any logit from ours, relative to ours of the largest magnitude.
-    tolerance: float = 1e-3
+    dtype: str = "f32"
+
+    @property
+    def int8(self) -> bool:
+        return self.dtype == "int8"
+
+    @property
+    def base(self) -> str:
+        """The network whatever the type."""
+        return self.key.removesuffix("_int8")
 
 
 NETWORKS = [
     Network("v1_1.0_224", "MobileNetV1 1.0/224", 1.0, 224, None, {1: 0.80, 2: 0.80}),
     Network("v1_0.5_160", "MobileNetV1 0.5/160", 0.5, 160, 160, {}),
     Network("v1_0.25_128", "MobileNetV1 0.25/128", 0.25, 128, 128, {1: 0.82, 2: 0.82}),
+    Network("v1_1.0_224_int8", "MobileNetV1 1.0/224, int8", 1.0, 224, None, {1: 0.70, 2: 0.70}, "int8"),
+    Network("v1_0.5_160_int8", "MobileNetV1 0.5/160, int8", 0.5, 160, 160, {}, "int8"),
+    Network("v1_0.25_128_int8", "MobileNetV1 0.25/128, int8", 0.25, 128, 128, {1: 0.80, 2: 0.80}, "int8"),
 ]
+DTYPES = ["f32", "int8"]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ def head(report: dict) -> str:
     if load > 1:
         lines.append("WARNING: the load average is above 1: if others are at work here, these times say little")
     if "avx512f" in report["machine"]["isa"] and not report["options"]["avx2"]:
-        lines.append("note: this CPU has AVX-512, which peers use; ours has AVX2 kernels. The FMA peak is of AVX2.")
+        lines.append("note: this CPU has AVX-512, which peers use; ours has AVX2 kernels for f32. The FMA peak is of AVX2.")
+    if "avx512_vnni" in report["machine"]["isa"] and not report["options"]["avx2"] and report["options"]["dtype"] != "f32":
+        lines.append("note: this CPU has VNNI, which peers use for int8; the last column says whether ours does")
     if report["options"]["quick"]:
         lines.append("--quick: no time below means anything")
     versions = [f"{e['title']} {e['version']}" for e in report["engines"].values() if "version" in e]
@@ -46,10 +48,10 @@ def comparison(report: dict, c: dict) -> str:
             note = f"* with Python and numpy, which alone take {r['first_result_ms']:.0f} ms and {r['peak_rss_mb']:.0f} MB"
         else:
             rows.append([
-                engine["title"], f"{r['min_ms']:.3f}", f"{r['median_ms']:.3f}", f"{r['ratio_to_ours']:.2f}",
+                engine["title"], f"{r['min_ms']:.3f}", f"{r['median_ms']:.3f}", ratio(r),
                 f"{100 * r['share_of_peak']:.0f}", f"{r['first_result_ms']:.0f}{'*' if engine['python'] else ' '}",
                 f"{r['peak_rss_mb']:.0f}{'*' if engine['python'] else ' '}", f"{engine['disk_mb']:.1f}",
-                f"{r['max_difference']:.0e}" if r["engine"] != "ours" else "-",
+                difference(c, r),
                 isa(report, engine, r),
             ])  # fmt: skip
     width = [max(len(row[i]) for row in rows + [[f[0]] + [""] * 9 for f in failures]) for i in range(len(COLUMNS))]
@@ -59,11 +61,23 @@ def comparison(report: dict, c: dict) -> str:
     lines += [f"{title.ljust(width[0])}  {reason}" for title, reason in failures]
     if note:
         lines.append(note)
+    if c["dtype"] == "int8":
+        lines.append("the difference is the mean of all logits, in steps; the peak is of f32 multiply-adds")
     if "fastest_peer" in c:
         peer = report["engines"][c["fastest_peer"]]["title"]
         goal = f" (goal: at most {c['goal']:.2f})" if c.get("goal") else ""
         lines.append(f"ours takes {c['ours_to_fastest_peer']:.2f} of the time of the fastest peer, {peer}{goal}")
     return "\n".join(lines)
+
+
+def ratio(result: dict) -> str:
+    return "-" if result["ratio_to_ours"] is None else f"{result['ratio_to_ours']:.2f}"
+
+
+def difference(c: dict, result: dict) -> str:
+    if result["engine"] == "ours":
+        return "-"
+    return f"{result['max_difference']:.2f}" if c["dtype"] == "int8" else f"{result['max_difference']:.0e}"
 
 
 def isa(report: dict, engine: dict, result: dict) -> str:
@@ -79,8 +93,10 @@ def isa(report: dict, engine: dict, result: dict) -> str:
 def foot(report: dict) -> str:
     lines = [""]
     times = {
-        (c["network"], c["threads"]): next(r for r in c["results"] if r["engine"] == "ours")["min_ms"]
+        (c["network"], c["threads"]): ours["min_ms"]
         for c in report["comparisons"]
+        for ours in c["results"]
+        if ours["engine"] == "ours" and "min_ms" in ours
     }
     for (network, threads), time in times.items():
         if threads > 1 and (network, 1) in times:
