@@ -5,18 +5,25 @@ use std::env;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
-use mobilenet::dwsep::Nhwc;
+use anyhow::{Context, Result, bail, ensure};
+use mobilenet::dwsep::{Nhwc, View};
 use mobilenet::models::mobilenet_v1::V1Config;
 use mobilenet::weights::{Seeded, Weights};
-use mobilenet::{Engine, Model, Session, Tensor};
+use mobilenet::{AnyView, Engine, Format, Model, Quantization, Session, Tensor};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
 struct Ours {
     engine: Engine,
     session: Session,
-    input: Tensor,
+    input: Input,
+    /// As the network gives them: a quantised one's integers are converted when they are asked for.
     output: Vec<f32>,
+}
+
+/// What the network takes, so that no conversion is part of the time.
+enum Input {
+    F32(Tensor),
+    I8(Vec<i8>),
 }
 
 impl peer_worker::Engine for Ours {
@@ -30,8 +37,15 @@ impl peer_worker::Engine for Ours {
         let engine = Engine::new(threads, None)?;
         // Dropped at the end: a session keeps the packed weights that it needs.
         let model = Model::load(model, &engine)?;
-        let input = Tensor::new(Nhwc::new(1, height, width, 3), input)?;
-        let session = model.session(input.shape(), threads)?;
+        let shape = Nhwc::new(1, height, width, 3);
+        let session = model.session(shape, threads)?;
+        let input = match model.input_format() {
+            Format::F32 => Input::F32(Tensor::new(shape, input)?),
+            Format::I8(quantization) => Input::I8(integers(&input, quantization)),
+            Format::U8(_) => {
+                bail!("a network of unsigned integers is none of those that are compared")
+            }
+        };
         let output = vec![0.0; model.classes()];
         Ok(Self {
             engine,
@@ -46,13 +60,24 @@ impl peer_worker::Engine for Ours {
     }
 
     fn run(&mut self) -> Result<()> {
-        let logits = self.session.run(&self.engine, self.input.view())?;
-        self.output.copy_from_slice(logits);
-        Ok(())
+        let input = match &self.input {
+            Input::F32(tensor) => tensor.view().into(),
+            Input::I8(integers) => View::new(integers, self.session.input_shape())?.into(),
+        };
+        match self.session.run_any(&self.engine, input)? {
+            AnyView::F32(logits) => keep(&mut self.output, logits),
+            AnyView::I8(logits) => keep(&mut self.output, logits),
+            AnyView::U8(logits) => keep(&mut self.output, logits),
+        }
     }
 
     fn output(&self) -> Result<Vec<f32>> {
-        Ok(self.output.clone())
+        let Some(Quantization { scale, zero_point }) = self.session.output().format.quantization()
+        else {
+            return Ok(self.output.clone());
+        };
+        let zero = zero_point as f32;
+        Ok(self.output.iter().map(|q| (q - zero) * scale).collect())
     }
 }
 
@@ -69,6 +94,24 @@ fn main() -> Result<()> {
         ),
         _ => bail!("no arguments, or: seeded ALPHA RESOLUTION SEED WEIGHTS INPUT"),
     }
+}
+
+/// The only pixel of `[1, 1, 1, classes]`.
+fn keep<T: Copy + Into<f32>>(output: &mut [f32], logits: View<'_, T>) -> Result<()> {
+    let logits = logits.pixel(0, 0, 0).context("the output has no pixel")?;
+    ensure!(logits.len() == output.len(), "{} logits", logits.len());
+    for (kept, &logit) in output.iter_mut().zip(logits) {
+        *kept = logit.into();
+    }
+    Ok(())
+}
+
+/// The input as a quantised network takes it. Of ties to even, as the other workers' numpy does.
+fn integers(input: &[f32], quantization: Quantization) -> Vec<i8> {
+    let Quantization { scale, zero_point } = quantization;
+    // `as` saturates.
+    let integer = |x: &f32| ((x / scale).round_ties_even() + zero_point as f32) as i8;
+    input.iter().map(integer).collect()
 }
 
 fn seeded(alpha: f64, resolution: usize, seed: u64, weights: &Path, input: &Path) -> Result<()> {
