@@ -25,7 +25,7 @@ pub enum Problem {
     /// An offset or a length leads out of the file, or what is there is not what it should be.
     #[error("{place}: {what}")]
     Flatbuffer {
-        /// The way from the root, "subgraphs[0].tensors[3].name".
+        /// The way from the root, `subgraphs[0].tensors[3].name`.
         place: String,
         /// What is wrong there, in numbers.
         what: String,

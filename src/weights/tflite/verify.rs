@@ -49,7 +49,7 @@ pub(super) fn verified<'a, T: Field<'a>>(bytes: &'a [u8]) -> Result<T, Problem> 
     })
 }
 
-/// "subgraphs[0].tensors[3].name". The trace begins with the innermost.
+/// `subgraphs[0].tensors[3].name`. The trace begins with the innermost.
 fn place(trace: &[ErrorTraceDetail]) -> String {
     let mut place = String::new();
     for step in trace.iter().rev() {
