@@ -1,5 +1,6 @@
 //! The reader of TensorFlow Lite files: what it makes of valid files, and what it says of others.
 
+mod corpus;
 mod file;
 mod hostile;
 mod networks;
