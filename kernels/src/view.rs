@@ -127,6 +127,12 @@ impl Layout {
         Ok(extent)
     }
 
+    /// The number of elements, where no gaps are between them.
+    pub(crate) fn dense_len(&self) -> Option<usize> {
+        let Nhwc { n, h, w, c } = self.shape;
+        (self.is_matrix() && (n * h * w == 1 || self.pixel_stride() == c)).then_some(n * h * w * c)
+    }
+
     /// Whether all pixels of the batch follow each other at one distance, so that `[N, H, W, C]` is a matrix of `n * h * w` rows.
     pub(crate) fn is_matrix(&self) -> bool {
         let Nhwc { n, h, w, .. } = self.shape;
@@ -231,6 +237,11 @@ impl<'a, T> View<'a, T> {
         }
         let at = n * self.layout.strides.n + h * self.layout.strides.h + w * self.layout.strides.w;
         self.data.get(at..at + c)
+    }
+
+    /// All elements, where no gaps are between them.
+    pub fn dense(&self) -> Option<&'a [T]> {
+        self.data.get(..self.layout.dense_len()?)
     }
 
     pub(crate) fn layout(&self) -> &Layout {
@@ -433,6 +444,32 @@ mod tests {
         let bytes = Strides::spread::<i8>(Nhwc::new(1, 2, 2, 1024)).unwrap();
         assert_eq!(bytes.w, 1024 + 64);
         assert!(Strides::spread::<f32>(Nhwc::new(1, usize::MAX, 2, 256)).is_err());
+    }
+
+    #[test]
+    fn dense_views_are_slices() {
+        let mut data = [0_u8; 200];
+        for (i, x) in data.iter_mut().enumerate() {
+            *x = i as u8;
+        }
+        let shape = Nhwc::new(2, 3, 4, 5);
+        let view = View::new(&data, shape).unwrap();
+        assert_eq!(view.dense().unwrap(), &data[..120]);
+        for strides in [
+            Strides { n: 60, h: 20, w: 5 }.widen(),
+            Strides { n: 61, h: 20, w: 5 },
+            Strides { n: 72, h: 24, w: 6 },
+        ] {
+            let view = View::with_strides(&data, shape, strides).unwrap();
+            assert!(view.dense().is_none(), "{strides:?}");
+        }
+        let pixel = View::new(&data, Nhwc::new(1, 1, 1, 7)).unwrap();
+        assert_eq!(pixel.dense().unwrap().len(), 7);
+        let mut view = ViewMut::new(&mut data, shape).unwrap();
+        assert_eq!(view.dense_mut().unwrap().len(), 120);
+        let wide = Strides { n: 72, h: 24, w: 6 };
+        let mut view = ViewMut::with_strides(&mut data, shape, wide).unwrap();
+        assert!(view.dense_mut().is_none());
     }
 
     #[test]

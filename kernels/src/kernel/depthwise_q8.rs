@@ -16,7 +16,7 @@ use crate::kernel::args::DwArgs;
 use crate::pack::dw_tile_bytes;
 use crate::scheme::Quantised;
 use crate::shape::WINDOW;
-use crate::simd::q8::{Pixels, copy};
+use crate::simd::q8::Pixels;
 
 /// The kernel: all pixels of `p`, in patches of up to `PH x PW` outputs.
 ///
@@ -133,34 +133,19 @@ unsafe fn patch<
             for (h, acc) in acc.into_iter().enumerate() {
                 for (w, acc) in acc.into_iter().enumerate() {
                     let to = output.add(h * p.output_row + w * p.output_col + c);
-                    store_partial::<S, V>(p, acc, tile, to, left);
+                    V::store_partial(
+                        acc,
+                        tile.add(4 * V::LANES).cast(),
+                        &p.epilogue,
+                        S::UNSIGNED,
+                        to,
+                        left,
+                    );
                 }
             }
         }
     }
     W
-}
-
-/// Requantises and stores the first `n` channels of a vector.
-///
-/// # Safety
-/// As [`run`]; `tile` is the vector's, `to` is writable for `n` elements.
-#[inline(always)]
-unsafe fn store_partial<S: Quantised, V: Pixels>(
-    p: &DwArgs<S>,
-    acc: V::Acc,
-    tile: *const u8,
-    to: *mut u8,
-    n: usize,
-) {
-    const { assert!(V::LANES <= 64) }
-    let mut bytes = [0_u8; 64];
-    // SAFETY: the array holds a vector's bytes, `to` as many as are copied.
-    unsafe {
-        let scales = tile.add(4 * V::LANES).cast();
-        V::store(acc, scales, &p.epilogue, S::UNSIGNED, bytes.as_mut_ptr());
-        copy(bytes.as_ptr(), to, n);
-    }
 }
 
 /// The sums of `H x W` outputs for one vector of channels, of which `left` are there if it is a partial one.
@@ -309,7 +294,12 @@ unsafe fn any_taps<S: Quantised, V: Pixels, const STRIDE: usize>(p: &DwArgs<S>) 
                         acc = column::<V, 1>(acc, &[pixel], false, p.tap_y + i, weights);
                     }
                 }
-                store_partial::<S, V>(p, acc, tile, output.add(c), left);
+                let (scales, to) = (tile.add(4 * V::LANES).cast(), output.add(c));
+                if left == V::LANES {
+                    V::store(acc, scales, e, unsigned, to);
+                } else {
+                    V::store_partial(acc, scales, e, unsigned, to, left);
+                }
                 c += V::LANES;
                 tile = tile.add(dw_tile_bytes(V::LANES, V::PAIRS));
             }

@@ -13,7 +13,7 @@ use crate::kernel::args::{Order, PwArgs};
 use crate::kernel::tiles::{Ahead, CHUNK, Tiles};
 use crate::pack::ROW_HEADER;
 use crate::scheme::Quantised;
-use crate::simd::q8::{Sums, copy};
+use crate::simd::q8::Sums;
 
 /// Panels that a single row takes at a time: enough chains to hide the latency of a step.
 const ROW_PANELS: usize = 4;
@@ -226,10 +226,9 @@ unsafe fn store<S: Quantised, V: Sums, const NV: usize>(
         for (v, acc) in acc.into_iter().enumerate() {
             let at = v * V::LANES;
             let left = columns.saturating_sub(at).min(V::LANES);
-            let mut bytes = [0_u8; 64];
-            acc.store(scales.add(at), e, S::UNSIGNED, bytes.as_mut_ptr());
-            copy(bytes.as_ptr(), c.wrapping_add(at), left);
+            if left > 0 {
+                acc.store_partial(scales.add(at), e, S::UNSIGNED, c.add(at), left);
+            }
         }
     }
-    const { assert!(V::LANES <= 64, "the bytes of a partial store") }
 }

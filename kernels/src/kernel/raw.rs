@@ -49,6 +49,13 @@ impl<'a, T> RawMut<'a, T> {
 }
 
 impl<T> ViewMut<'_, T> {
+    /// All elements, where no gaps are between them.
+    pub fn dense_mut(&mut self) -> Option<&mut [T]> {
+        let len = self.layout().dense_len()?;
+        // SAFETY: a view's elements lie within its slice, which it has to itself; the borrow of `self` lasts as long.
+        Some(unsafe { self.data().slice(len) })
+    }
+
     /// The channels of one pixel.
     ///
     /// # Panics

@@ -54,6 +54,25 @@ pub(crate) unsafe trait Sums: Copy {
     /// [`EpilogueQ8::apply`] by `LANES` scales, and stores the `LANES` bytes.
     unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, unsigned: bool, to: *mut u8);
 
+    /// As [`store`](Sums::store), of which the first `n <= LANES` bytes are there.
+    #[inline(always)]
+    unsafe fn store_partial(
+        self,
+        scales: *const f32,
+        e: &EpilogueQ8,
+        unsigned: bool,
+        to: *mut u8,
+        n: usize,
+    ) {
+        const { assert!(Self::LANES <= 64) }
+        let mut bytes = [0_u8; 64];
+        // SAFETY: the array is longer than a vector, `to` is writable for what is copied.
+        unsafe {
+            self.store(scales, e, unsigned, bytes.as_mut_ptr());
+            copy(bytes.as_ptr(), to, n);
+        }
+    }
+
     /// As [`store`](Sums::store) for two vectors side by side.
     #[inline(always)]
     unsafe fn store_two(
@@ -118,18 +137,95 @@ pub(crate) unsafe trait Pixels: Copy {
         unsigned: bool,
         to: *mut u8,
     );
+
+    /// As [`store`](Pixels::store), of which the first `n < LANES` bytes are there.
+    #[inline(always)]
+    unsafe fn store_partial(
+        acc: Self::Acc,
+        scales: *const f32,
+        e: &EpilogueQ8,
+        unsigned: bool,
+        to: *mut u8,
+        n: usize,
+    ) {
+        const { assert!(Self::LANES <= 64) }
+        let mut bytes = [0_u8; 64];
+        // SAFETY: the array is longer than a vector, `to` is writable for what is copied.
+        unsafe {
+            Self::store(acc, scales, e, unsigned, bytes.as_mut_ptr());
+            copy(bytes.as_ptr(), to, n);
+        }
+    }
 }
 
-/// `n < 64` bytes one by one: a call of `memcpy` costs more.
+/// The first `n <= 16` bytes as two words, the others zero: two reads that overlap, since what is read from memory that has just been written
+/// byte by byte waits for it.
+///
+/// # Safety
+/// Readable for `n` bytes.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(crate) unsafe fn words(p: *const u8, n: usize) -> (u64, u64) {
+    // SAFETY: each read lies within the n bytes.
+    unsafe {
+        let long = |at: usize| p.add(at).cast::<u64>().read_unaligned();
+        let short = |at: usize| u64::from(p.add(at).cast::<u32>().read_unaligned());
+        match n {
+            16 => (long(0), long(8)),
+            9.. => (long(0), long(n - 8) >> (8 * (16 - n))),
+            8 => (long(0), 0),
+            4.. => (short(0) | (short(n - 4) << (8 * (n - 4))), 0),
+            _ => {
+                let mut word = 0;
+                for i in 0..n {
+                    word |= u64::from(p.add(i).read()) << (8 * i);
+                }
+                (word, 0)
+            }
+        }
+    }
+}
+
+/// `n <= 64` bytes, in pieces of which the last overlaps the one before it: a call of `memcpy` costs more.
 ///
 /// # Safety
 /// Readable and writable for `n` bytes.
 #[inline(always)]
 pub(crate) unsafe fn copy(from: *const u8, to: *mut u8, n: usize) {
-    let mut i = 0;
-    while i < n {
-        // SAFETY: below n.
-        unsafe { to.add(i).write(from.add(i).read()) };
-        i += 1;
+    // SAFETY: every piece lies within the n bytes.
+    unsafe {
+        match n {
+            16.. => {
+                let mut i = 0;
+                while i + 16 <= n {
+                    piece::<16>(from.add(i), to.add(i));
+                    i += 16;
+                }
+                piece::<16>(from.add(n - 16), to.add(n - 16));
+            }
+            8.. => {
+                piece::<8>(from, to);
+                piece::<8>(from.add(n - 8), to.add(n - 8));
+            }
+            4.. => {
+                piece::<4>(from, to);
+                piece::<4>(from.add(n - 4), to.add(n - 4));
+            }
+            _ => {
+                let mut i = 0;
+                while i < n {
+                    piece::<1>(from.add(i), to.add(i));
+                    i += 1;
+                }
+            }
+        }
     }
+}
+
+/// # Safety
+/// Readable and writable for `N` bytes.
+#[inline(always)]
+unsafe fn piece<const N: usize>(from: *const u8, to: *mut u8) {
+    // SAFETY: the caller's promise.
+    unsafe { to.cast::<[u8; N]>().write(from.cast::<[u8; N]>().read()) }
 }

@@ -2,7 +2,7 @@
 
 use core::arch::x86_64::*;
 
-use super::q8::{Pixels, Sums};
+use super::q8::{Pixels, Sums, words};
 use crate::quantization::EpilogueQ8;
 
 /// Eight sums in the order of the columns, or sixteen pixels.
@@ -138,8 +138,36 @@ pub(crate) const fn unpacked(channel: usize) -> usize {
 #[inline(always)]
 pub(crate) unsafe fn pixels(p: *const u8, unsigned: bool, zero_point: i32) -> __m256i {
     // SAFETY: the caller's promise.
+    unsafe { widen(_mm_loadu_si128(p.cast()), unsigned, zero_point) }
+}
+
+/// As [`pixels`], `n < 16` of them.
+///
+/// # Safety
+/// AVX2; `p` is readable for `n` elements.
+#[inline(always)]
+pub(crate) unsafe fn pixels_partial(
+    p: *const u8,
+    n: usize,
+    unsigned: bool,
+    zero_point: i32,
+) -> __m256i {
+    // SAFETY: the caller's promise.
     unsafe {
-        let bytes = _mm_loadu_si128(p.cast());
+        let (low, high) = words(p, n);
+        let bytes = _mm_set_epi64x(high as i64, low as i64);
+        widen(bytes, unsigned, zero_point)
+    }
+}
+
+/// Sixteen bytes as pixels.
+///
+/// # Safety
+/// AVX2.
+#[inline(always)]
+unsafe fn widen(bytes: __m128i, unsigned: bool, zero_point: i32) -> __m256i {
+    // SAFETY: the features.
+    unsafe {
         let words = if unsigned {
             _mm256_cvtepu8_epi16(bytes)
         } else {
@@ -168,6 +196,12 @@ unsafe impl Pixels for Avx2 {
     unsafe fn load(p: *const u8, unsigned: bool, zero_point: i32) -> Self {
         // SAFETY: readable for 16 elements.
         Self(unsafe { pixels(p, unsigned, zero_point) })
+    }
+
+    #[inline(always)]
+    unsafe fn load_partial(p: *const u8, n: usize, unsigned: bool, zero_point: i32) -> Self {
+        // SAFETY: readable for n elements.
+        Self(unsafe { pixels_partial(p, n, unsigned, zero_point) })
     }
 
     #[inline(always)]

@@ -75,6 +75,20 @@ unsafe impl Sums for Vnni512 {
         // SAFETY: readable for 16 scales, writable for 16 bytes.
         unsafe { _mm_storeu_si128(to.cast(), self.bytes(scales, e)) }
     }
+
+    #[inline(always)]
+    unsafe fn store_partial(
+        self,
+        scales: *const f32,
+        e: &EpilogueQ8,
+        _unsigned: bool,
+        to: *mut u8,
+        n: usize,
+    ) {
+        let mask = ((1_u32 << n) - 1) as __mmask16;
+        // SAFETY: readable for 16 scales; masked bytes are not touched.
+        unsafe { _mm_mask_storeu_epi8(to.cast(), mask, self.bytes(scales, e)) }
+    }
 }
 
 /// Eight sums, or sixteen pixels, by the instructions of AVX-512 on registers of 256 bits.
@@ -170,6 +184,19 @@ macro_rules! vnni {
             unsafe fn load(p: *const u8, unsigned: bool, zero_point: i32) -> Self {
                 // SAFETY: the caller's promise.
                 Self(Avx2(unsafe { q8_avx2::pixels(p, unsigned, zero_point) }))
+            }
+
+            #[inline(always)]
+            unsafe fn load_partial(
+                p: *const u8,
+                n: usize,
+                unsigned: bool,
+                zero_point: i32,
+            ) -> Self {
+                // SAFETY: the caller's promise.
+                Self(Avx2(unsafe {
+                    q8_avx2::pixels_partial(p, n, unsigned, zero_point)
+                }))
             }
 
             #[inline(always)]
