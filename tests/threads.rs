@@ -3,15 +3,28 @@
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use dwsep::testing::{Failure, Gaps, How, Kernel, Memory, Op, Operands, Problem, Values};
-use dwsep::{Activation, Error, Executor, Nhwc, Padding, Rayon, Serial, Stride};
+use dwsep::testing::{
+    AnyKernel, Failure, Gaps, How, Kernel, Memory, Op, Operands, Problem, Tested, Values,
+};
+use dwsep::{
+    Activation, DwKernel, Error, Executor, Nhwc, Padding, PwKernel, Rayon, Serial, Stride,
+};
 
-fn available() -> impl Iterator<Item = Kernel> {
-    Kernel::all().filter(|kernel| kernel.isa().is_available())
+fn available() -> impl Iterator<Item = AnyKernel> {
+    AnyKernel::all().filter(|kernel| kernel.isa().is_available())
+}
+
+/// Whether threads have memory of their own: for what is between two ops, or for rows in the form that integers are multiplied in.
+fn takes_workspace(kernel: AnyKernel) -> bool {
+    match kernel.op() {
+        Op::Separable => true,
+        Op::Depthwise => false,
+        Op::Pointwise | Op::Conv3x3 => !matches!(kernel, AnyKernel::F32(_)),
+    }
 }
 
 /// Large enough to be cut into several parts: by rows, by output channels, and across images.
-fn large(kernel: Kernel) -> Vec<Problem> {
+fn large(kernel: AnyKernel) -> Vec<Problem> {
     let op = kernel.op();
     let new = |n, h, w, c, c_out| Problem {
         values: Values::Wide,
@@ -70,23 +83,22 @@ fn large(kernel: Kernel) -> Vec<Problem> {
     }
 }
 
-fn bits(output: &[f32]) -> Vec<u32> {
-    output.iter().map(|x| x.to_bits()).collect()
-}
-
-fn serial(problem: &Problem, kernel: Kernel, operands: &Operands) -> Vec<u32> {
-    let output = problem.run_on(kernel, operands, How::On(&Serial));
-    bits(&output.unwrap_or_else(|f| panic!("{}: {f}\n{problem:?}", kernel.name())))
+fn serial(problem: &Problem, kernel: AnyKernel) -> Vec<u8> {
+    let output = kernel.run_on(problem, How::On(&Serial));
+    output.unwrap_or_else(|f| panic!("{}: {f}\n{problem:?}", kernel.name()))
 }
 
 /// Runs in each of the ways and compares with one thread.
-fn same_bits<'a>(kernel: Kernel, problem: &Problem, hows: impl Iterator<Item = (String, How<'a>)>) {
-    let operands = problem.operands();
-    let expected = serial(problem, kernel, &operands);
+fn same_bits<'a>(
+    kernel: AnyKernel,
+    problem: &Problem,
+    hows: impl Iterator<Item = (String, How<'a>)>,
+) {
+    let expected = serial(problem, kernel);
     for (name, how) in hows {
-        match problem.run_on(kernel, &operands, how) {
+        match kernel.run_on(problem, how) {
             Ok(found) => assert!(
-                bits(&found) == expected,
+                found == expected,
                 "{}, {name}: other bits\n{problem:?}",
                 kernel.name()
             ),
@@ -169,44 +181,44 @@ fn row_splits_of_large_outputs() {
 #[test]
 fn fused_or_not() {
     for kernel in available() {
-        let Kernel::Separable(dw, pw) = kernel else {
-            continue;
-        };
-        for fused in large(kernel) {
-            for activation in [Activation::None, Activation::Relu6, Activation::HardSwish] {
-                let fused = Problem {
-                    activation,
-                    depthwise_activation: activation,
-                    ..fused
-                };
-                let operands = fused.operands();
-                let depthwise = Problem {
-                    op: Op::Depthwise,
-                    c_out: fused.input.c,
-                    ..fused
-                };
-                let pointwise = Problem {
-                    op: Op::Pointwise,
-                    input: Nhwc {
-                        c: fused.input.c,
-                        ..fused.output()
-                    },
-                    ..fused
-                };
-                let first = Operands {
-                    weights: operands.depthwise_weights.clone(),
-                    bias: operands.depthwise_bias.clone(),
-                    ..operands.clone()
-                };
-                let between = depthwise.run_on(Kernel::Depthwise(dw), &first, How::On(&Serial));
-                let second = Operands {
-                    input: between.expect("depthwise"),
-                    ..operands.clone()
-                };
-                let apart = serial(&pointwise, Kernel::Pointwise(pw), &second);
-                let together = serial(&fused, kernel, &operands);
-                assert!(apart == together, "{}\n{fused:?}", kernel.name());
-            }
+        match kernel {
+            AnyKernel::F32(Kernel::Separable(dw, pw)) => fused_is_apart(kernel, dw, pw),
+            AnyKernel::Qs8(Kernel::Separable(dw, pw)) => fused_is_apart(kernel, dw, pw),
+            AnyKernel::Qu8(Kernel::Separable(dw, pw)) => fused_is_apart(kernel, dw, pw),
+            _ => {}
+        }
+    }
+}
+
+fn fused_is_apart<S: Tested>(
+    kernel: AnyKernel,
+    dw: &'static DwKernel<S>,
+    pw: &'static PwKernel<S>,
+) {
+    for fused in large(kernel) {
+        for activation in [Activation::None, Activation::Relu6, Activation::HardSwish] {
+            let fused = Problem {
+                activation,
+                depthwise_activation: activation,
+                ..fused
+            };
+            let operands: Operands<S> = fused.operands();
+            let [depthwise, pointwise] = fused.halves();
+            let serial = How::On(&Serial);
+            let first = operands.depthwise_half();
+            let between = depthwise.run_on(Kernel::Depthwise(dw), &first, serial);
+            let second = Operands {
+                input: between.expect("depthwise"),
+                ..operands.clone()
+            };
+            let apart = pointwise.run_on(Kernel::Pointwise(pw), &second, serial);
+            let together = fused.run_on(Kernel::Separable(dw, pw), &operands, serial);
+            let [apart, together] = [apart, together].map(|found| found.expect("runs"));
+            assert!(
+                bytemuck::cast_slice::<_, u8>(&apart) == bytemuck::cast_slice::<_, u8>(&together),
+                "{}\n{fused:?}",
+                kernel.name()
+            );
         }
     }
 }
@@ -276,11 +288,12 @@ fn calls_beyond_the_workspace_take_none() {
         calls: 9,
         at_once: true,
     };
-    for kernel in available().filter(|kernel| kernel.op() == Op::Separable) {
+    for kernel in available().filter(|&kernel| takes_workspace(kernel)) {
+        let c = if kernel.op() == Op::Conv3x3 { 7 } else { 64 };
         let problem = Problem {
             padding: Padding::symmetric(1),
             memory: Memory::GuardAfter,
-            ..Problem::new(Op::Separable, Nhwc::new(1, 64, 64, 64), 63)
+            ..Problem::new(kernel.op(), Nhwc::new(1, 64, 64, c), 63)
         };
         let hows = (0..3).map(|time| (format!("time {time}"), How::On(&executor as &dyn Executor)));
         same_bits(kernel, &problem, hows);
@@ -297,30 +310,44 @@ fn an_executor_of_endless_threads() {
     };
     for kernel in available() {
         let problem = large(kernel)[0];
-        if kernel.op() != Op::Separable {
-            same_bits(
-                kernel,
-                &problem,
-                [("endless".to_string(), How::On(&endless))].into_iter(),
-            );
-            continue;
+        if takes_workspace(kernel) {
+            match kernel {
+                AnyKernel::F32(inner) => asks_for_more(inner, &problem, &endless),
+                AnyKernel::Qs8(inner) => asks_for_more(inner, &problem, &endless),
+                AnyKernel::Qu8(inner) => asks_for_more(inner, &problem, &endless),
+            }
+        } else {
+            let how = How::On(&endless);
+            same_bits(kernel, &problem, [("endless".to_string(), how)].into_iter());
         }
-        let operands = problem.operands();
-        let op = problem.any_op(kernel, &operands).expect("valid");
-        let mut output = vec![0.5; op.output_shape().len("output").expect("valid")];
-        let error = op.run(
-            &endless,
-            dwsep::View::new(&operands.input, problem.input).expect("valid"),
-            None,
-            dwsep::ViewMut::new(&mut output, problem.output()).expect("valid"),
-            &mut [0; 1 << 16],
-        );
-        assert!(
-            matches!(error, Err(Error::WorkspaceTooSmall { .. })),
-            "{error:?}"
-        );
-        assert!(output.iter().all(|&x| x == 0.5));
     }
+}
+
+/// Without workspace there is an error, and nothing is written.
+fn asks_for_more<S: Tested>(kernel: Kernel<S>, problem: &Problem, endless: &Hostile) {
+    let operands = problem.operands::<S>();
+    let op = problem.any_op(kernel, &operands).expect("valid");
+    let mut output: Vec<S::Elem> = {
+        let len = op.output_shape().len("output").expect("valid");
+        vec![bytemuck::Zeroable::zeroed(); len]
+    };
+    let error = op.run(
+        endless,
+        dwsep::View::new(&operands.input, problem.input).expect("valid"),
+        None,
+        dwsep::ViewMut::new(&mut output, problem.output()).expect("valid"),
+        &mut [0; 1 << 16],
+    );
+    assert!(
+        matches!(error, Err(Error::WorkspaceTooSmall { .. })),
+        "{}: {error:?}",
+        kernel.name()
+    );
+    assert!(
+        bytemuck::cast_slice::<_, u8>(&output)
+            .iter()
+            .all(|&x| x == 0)
+    );
 }
 
 /// Another number of threads each time it is asked.
@@ -347,18 +374,17 @@ impl Executor for Fickle {
 fn an_executor_that_cannot_make_up_its_mind() {
     for kernel in available() {
         let problem = large(kernel)[0];
-        let operands = problem.operands();
-        let expected = serial(&problem, kernel, &operands);
+        let expected = serial(&problem, kernel);
         let mut computed = 0;
         for start in [0, 1, 2, 3, 4] {
             let asked = AtomicUsize::new(start);
-            match problem.run_on(kernel, &operands, How::On(&Fickle { asked })) {
+            match kernel.run_on(&problem, How::On(&Fickle { asked })) {
                 Ok(found) => {
                     computed += 1;
-                    assert!(bits(&found) == expected, "{}, {start}", kernel.name());
+                    assert!(found == expected, "{}, {start}", kernel.name());
                 }
                 Err(Failure::Refused(Error::WorkspaceTooSmall { .. })) => {
-                    assert_eq!(kernel.op(), Op::Separable);
+                    assert!(takes_workspace(kernel), "{}", kernel.name());
                 }
                 Err(failure) => panic!("{}, {start}: {failure}", kernel.name()),
             }

@@ -134,8 +134,11 @@ pub use separable::Separable;
 pub use shape::{Nhwc, Padding, Stride};
 pub use view::{Strides, View, ViewMut};
 
-/// The ops by their definitions: naive loops, one for kernels that fuse multiply and add (`*_fma`) and one for those that do not.
+/// The ops by their definitions: naive loops, one for kernels that fuse multiply and add (`*_fma`) and one for those that do not; of
+/// quantised ones a single one.
 pub mod reference {
+    pub mod quantised;
+
     pub use crate::conv3x3::reference as conv3x3;
     pub use crate::depthwise::reference as depthwise;
     pub use crate::pointwise::reference as pointwise;

@@ -12,9 +12,12 @@ use crate::{Error, Result};
 /// Alignment of packed data and of workspace parts, in bytes: a cache line, and the widest vector.
 pub(crate) const ALIGN: usize = 64;
 
-/// `bytes` rounded up to whole cache lines.
+/// `bytes` rounded up to whole cache lines; those that no memory holds down.
 pub(crate) const fn lines(bytes: usize) -> usize {
-    bytes.next_multiple_of(ALIGN)
+    match bytes.checked_next_multiple_of(ALIGN) {
+        Some(lines) => lines,
+        None => usize::MAX - (ALIGN - 1),
+    }
 }
 
 /// Zeroed bytes that start on a cache line: what packed weights lie in, and good for activations and workspaces.

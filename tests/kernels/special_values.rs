@@ -1,12 +1,17 @@
 //! NaN, infinities, zeros of either sign and subnormals; and padding, which multiplies none of them.
 
+use dwsep::testing::{How, Kernel, Operands, same};
+
 use super::*;
 
 /// NaN and the like: as the reference has it, and where they must and must not come out.
-pub fn nan(kernel: Kernel) -> Outcome {
+pub fn nan(any: AnyKernel) -> Outcome {
+    let AnyKernel::F32(kernel) = any else {
+        return Err("integers have no NaN".into());
+    };
     for activation in ACTIVATIONS {
         for seed in 0..8 {
-            let middling = middling(kernel);
+            let middling = middling(any);
             let problem = Problem {
                 values: Values::Special,
                 activation,
@@ -16,7 +21,7 @@ pub fn nan(kernel: Kernel) -> Outcome {
                 seed,
                 ..middling
             };
-            check(kernel, problem)?;
+            check(any, problem)?;
         }
         nan_propagates(kernel, activation)?;
     }
@@ -44,7 +49,7 @@ fn nan_propagates(kernel: Kernel, activation: Activation) -> Outcome {
         residual: kernel.op() == Op::Pointwise,
         ..Problem::new(kernel.op(), shape, c_out)
     };
-    let clean = problem.operands();
+    let clean: Operands = problem.operands();
     let test = |what: &str, operands: &Operands, is_nan: &dyn Fn(usize) -> bool| {
         let found = outputs(kernel, &problem, operands)?;
         match (0..found.len()).find(|&i| found[i].is_nan() != is_nan(i)) {
@@ -97,7 +102,7 @@ fn nan_propagates(kernel: Kernel, activation: Activation) -> Outcome {
 fn subnormals_stay(kernel: Kernel) -> Outcome {
     let shape = Nhwc::new(1, 3, 3, 5);
     let problem = Problem::new(kernel.op(), shape, 5);
-    let mut operands = problem.operands();
+    let mut operands: Operands = problem.operands();
     let smallest = f32::from_bits(1);
     operands.input.fill(smallest);
     operands.weights.fill(1.0);
@@ -145,7 +150,7 @@ fn padding_contributes_nothing(kernel: Kernel) -> Outcome {
             (p.top..p.top + 3).contains(&y) && (p.left..p.left + 4).contains(&x)
         };
         for (tap, bad) in (0..10).flat_map(|tap| [f32::NAN, f32::INFINITY].map(|bad| (tap, bad))) {
-            let mut operands = problem.operands();
+            let mut operands: Operands = problem.operands();
             operands.input.fill(1.0);
             operands.weights.fill(1.0);
             operands.depthwise_weights.fill(1.0);

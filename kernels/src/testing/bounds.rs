@@ -10,8 +10,8 @@
 use alloc::vec::Vec;
 
 use super::problem::{Op, Operands, Problem};
+use crate::Activation;
 use crate::shape::WINDOW;
-use crate::{Activation, Nhwc};
 
 /// Unit roundoff of f32.
 const U: f64 = 1.0 / (1 << 24) as f64;
@@ -46,7 +46,7 @@ impl Bounded {
 impl Problem {
     /// Every output in exact arithmetic, and the error that a kernel may make. For finite operands.
     pub fn exact(&self, fused: bool) -> Vec<Bounded> {
-        let operands = self.operands();
+        let operands: Operands = self.operands();
         let input = operands.input.iter().map(|&x| Bounded {
             value: f64::from(x),
             error: 0.0,
@@ -54,26 +54,8 @@ impl Problem {
         });
         let input: Vec<_> = input.collect();
         if self.op == Op::Separable {
-            let depthwise = Problem {
-                op: Op::Depthwise,
-                c_out: self.input.c,
-                activation: self.depthwise_activation,
-                ..*self
-            };
-            let first = Operands {
-                weights: operands.depthwise_weights.clone(),
-                bias: operands.depthwise_bias.clone(),
-                ..operands.clone()
-            };
-            let between = depthwise.layer(&input, &first, fused);
-            let pointwise = Problem {
-                op: Op::Pointwise,
-                input: Nhwc {
-                    c: self.input.c,
-                    ..self.output()
-                },
-                ..*self
-            };
+            let [depthwise, pointwise] = self.halves();
+            let between = depthwise.layer(&input, &operands.depthwise_half(), fused);
             pointwise.layer(&between, &operands, fused)
         } else {
             self.layer(&input, &operands, fused)

@@ -59,7 +59,7 @@ enum Store<T> {
 const SLACK: usize = 65;
 
 impl<T: Pod> Buffer<T> {
-    /// `len` elements, all of them canaries (see [`is_canary`]).
+    /// `len` elements, all of them canaries.
     pub fn new(memory: Memory, len: usize) -> Self {
         let mut buffer = match memory {
             #[cfg(unix)]
@@ -98,6 +98,17 @@ impl<T: Pod> Buffer<T> {
     pub fn slice_mut(&mut self) -> &mut [T] {
         let (start, len) = (self.start, self.len);
         &mut self.all_mut()[start..][..len]
+    }
+
+    /// Whether element `at` of the slice still has the bytes that [`Buffer::new`] gave it. In f32 that means that nothing has been stored
+    /// there ([`is_canary`]); a byte may be the same by chance.
+    pub fn is_as_new(&self, at: usize) -> bool {
+        let first = (self.start + at) * size_of::<T>();
+        let canary = CANARY.into_iter().cycle().skip(first % CANARY.len());
+        bytemuck::bytes_of(&self.slice()[at])
+            .iter()
+            .zip(canary)
+            .all(|(byte, canary)| *byte == canary)
     }
 
     /// Where something was stored beside the slice, or the pages without access were touched: elements from the start of the slice.
@@ -313,8 +324,23 @@ mod tests {
             let mut buffer = Buffer::<f32>::new(memory, 5);
             assert_eq!(buffer.slice().len(), 5);
             assert!(buffer.slice().iter().all(|&x| is_canary(x)));
+            assert!((0..5).all(|at| buffer.is_as_new(at)));
             buffer.slice_mut().fill(1.0);
+            assert!(!(0..5).any(|at| buffer.is_as_new(at)));
             assert_eq!(buffer.slice(), [1.0; 5]);
+            assert_eq!(buffer.touched(), None);
+        }
+    }
+
+    #[test]
+    fn bytes_are_compared_with_the_canary_of_their_place() {
+        for memory in Memory::ALL {
+            let mut buffer = Buffer::<u8>::new(memory, 7);
+            assert!((0..7).all(|at| buffer.is_as_new(at)));
+            let first = buffer.slice()[0];
+            buffer.slice_mut().fill(first);
+            let same: Vec<bool> = (0..7).map(|at| buffer.is_as_new(at)).collect();
+            assert_eq!(same, [true, false, false, false, true, false, false]);
             assert_eq!(buffer.touched(), None);
         }
     }

@@ -2,48 +2,87 @@
 //! derived error bounds. Behind the feature `testing`; not covered by any promise of stability.
 //!
 //! ```
-//! use dwsep::testing::{Kernel, Op, Problem};
+//! use dwsep::testing::{AnyKernel, Op, Problem};
 //! use dwsep::Nhwc;
 //! let problem = Problem::new(Op::Depthwise, Nhwc::new(1, 5, 5, 3), 3);
-//! for kernel in Kernel::all().filter(|k| k.op() == Op::Depthwise && k.isa().is_available()) {
-//!     problem.check(kernel).unwrap();
+//! for kernel in AnyKernel::all().filter(|k| k.op() == Op::Depthwise && k.isa().is_available()) {
+//!     kernel.check(&problem).unwrap();
 //! }
 //! ```
 
+mod any;
 mod bounds;
+mod floats;
 mod guard;
+mod integers;
 mod problem;
 mod run;
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
+use crate::Filter;
 use crate::Isa;
 use crate::kernel::args::{DwKernel, PwKernel};
 use crate::scheme::{F32, Scheme};
 
+pub use any::AnyKernel;
 pub use bounds::{Bounded, gamma};
 pub use guard::{Buffer, Memory, is_canary};
+pub use integers::Integers;
 pub use problem::{BYTES, Gaps, Op, Operands, Problem, Values, problems};
 pub use run::{AnyOp, Failure, How, same};
 
-/// A row of a table, or rows that work together, at the op that is to be tested.
-#[derive(Clone, Copy, Debug)]
-pub enum Kernel {
-    /// A pointwise kernel.
-    Pointwise(&'static PwKernel<F32>),
-    /// A depthwise kernel.
-    Depthwise(&'static DwKernel<F32>),
-    /// A pointwise kernel, running a dense 3x3 convolution.
-    Conv3x3(&'static PwKernel<F32>),
-    /// A depthwise and a pointwise kernel of the same ISA, fused.
-    Separable(&'static DwKernel<F32>, &'static PwKernel<F32>),
+/// A scheme whose kernels can be tested: how its operands are drawn, what is expected of them, and what counts as the same. Nobody else
+/// can implement it, since [`Scheme`] is sealed.
+pub trait Tested: Scheme {
+    /// How the integers of a filter are to be read; of floats there is nothing to be said.
+    type Quantization: Clone + core::fmt::Debug;
+
+    /// Whether no result has the bytes of a canary, so that one that is found has not been written.
+    const TELLS: bool;
+
+    /// What a kernel of this scheme can be asked, that comes nearest to `activation`.
+    fn activation(activation: crate::Activation) -> crate::Activation;
+
+    /// The numbers that the seed stands for.
+    fn operands(problem: &Problem) -> Operands<Self>;
+
+    /// A filter to be packed.
+    fn filter<'a>(
+        weights: &'a [Self::Weight],
+        bias: Option<&'a [Self::Bias]>,
+        quantization: &'a Self::Quantization,
+    ) -> Filter<'a, Self>;
+
+    /// What the reference says, in whose steps multiplication and addition may be fused. Dense.
+    fn expected(problem: &Problem, operands: &Operands<Self>, fused: bool) -> Vec<Self::Elem>;
+
+    /// Equal as the numerics contract has it.
+    fn same(x: Self::Elem, y: Self::Elem) -> bool;
+
+    /// For people.
+    fn show(x: Self::Elem) -> String;
 }
 
-impl Kernel {
-    /// Every row of every table, at every op that it can run; pairs of rows of the same ISA for the fused op.
-    pub fn all() -> impl Iterator<Item = Kernel> {
-        let (pw, dw) = (F32::pointwise_kernels(), F32::depthwise_kernels());
+/// A row of a table, or rows that work together, at the op that is to be tested.
+#[derive(Clone, Copy, Debug)]
+pub enum Kernel<S: Scheme = F32> {
+    /// A pointwise kernel.
+    Pointwise(&'static PwKernel<S>),
+    /// A depthwise kernel.
+    Depthwise(&'static DwKernel<S>),
+    /// A pointwise kernel, running a dense 3x3 convolution.
+    Conv3x3(&'static PwKernel<S>),
+    /// A depthwise and a pointwise kernel of the same ISA, fused.
+    Separable(&'static DwKernel<S>, &'static PwKernel<S>),
+}
+
+impl<S: Scheme> Kernel<S> {
+    /// Every row of the scheme's tables, at every op that it can run; pairs of rows of the same ISA for the fused op.
+    pub fn all() -> impl Iterator<Item = Kernel<S>> {
+        let (pw, dw) = (S::pointwise_kernels(), S::depthwise_kernels());
         let pairs = dw.iter().flat_map(move |dw| {
             let partners = pw.iter().filter(|pw| pw.isa == dw.isa);
             partners.map(move |pw| Kernel::Separable(dw, pw))

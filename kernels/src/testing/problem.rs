@@ -1,13 +1,13 @@
 //! A [`Problem`]: one call of one op, all of it in plain integers, so that the same problem can be drawn by proptest, read from a fuzzer's
 //! bytes, and written down in a regression test.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use proptest::strategy::Strategy;
 
+use super::Tested;
 use super::guard::Memory;
-use crate::reference;
+use crate::scheme::F32;
 use crate::shape::WINDOW;
 use crate::{Activation, Nhwc, Padding, Stride};
 
@@ -104,25 +104,41 @@ pub struct Problem {
 }
 
 /// The numbers of a problem, dense.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Operands {
+#[derive(Clone, Debug)]
+pub struct Operands<S: Tested = F32> {
     /// `[N, H, W, C]`
-    pub input: Vec<f32>,
+    pub input: Vec<S::Elem>,
     /// `[c_out, c_in]`, `[3, 3, C]` or `[c_out, 3, 3, c_in]`; of a separable convolution those of its pointwise half.
-    pub weights: Vec<f32>,
+    pub weights: Vec<S::Weight>,
     /// `[c_out]`
-    pub bias: Option<Vec<f32>>,
+    pub bias: Option<Vec<S::Bias>>,
+    /// How to read them, where they are integers.
+    pub quantization: S::Quantization,
     /// `[N, OH, OW, c_out]`
-    pub residual: Option<Vec<f32>>,
+    pub residual: Option<Vec<S::Elem>>,
     /// Weights `[3, 3, C]` of the depthwise half of a separable convolution; otherwise empty.
-    pub depthwise_weights: Vec<f32>,
+    pub depthwise_weights: Vec<S::Weight>,
     /// Biases `[C]` of it.
-    pub depthwise_bias: Option<Vec<f32>>,
+    pub depthwise_bias: Option<Vec<S::Bias>>,
+    /// How to read these, where they are integers.
+    pub depthwise_quantization: S::Quantization,
+}
+
+impl<S: Tested> Operands<S> {
+    /// Those of the depthwise half of a separable convolution ([`Problem::halves`]). The other half differs in its input only.
+    pub fn depthwise_half(&self) -> Self {
+        Self {
+            weights: self.depthwise_weights.clone(),
+            bias: self.depthwise_bias.clone(),
+            quantization: self.depthwise_quantization.clone(),
+            ..self.clone()
+        }
+    }
 }
 
 /// Which operand a number is drawn for.
 #[derive(Clone, Copy, PartialEq)]
-enum Role {
+pub(super) enum Role {
     Input,
     Weights,
     Bias,
@@ -256,190 +272,63 @@ impl Problem {
     }
 
     /// The numbers that the seed stands for.
-    pub fn operands(&self) -> Operands {
-        let Nhwc { n, h, w, c } = self.input;
-        let output = self.output();
-        let draw = |role, len: usize| (0..len).map(|i| self.number(role, i)).collect::<Vec<_>>();
-        let separable = self.op == Op::Separable;
-        let weights = match self.op {
-            Op::Depthwise => self.terms() * c,
-            _ => self.terms() * self.c_out,
-        };
-        Operands {
-            input: draw(Role::Input, n * h * w * c),
-            weights: draw(Role::Weights, weights),
-            bias: self.bias.then(|| draw(Role::Bias, self.c_out)),
-            residual: self
-                .residual
-                .then(|| draw(Role::Residual, output.n * output.h * output.w * output.c)),
-            depthwise_weights: if separable {
-                draw(Role::DepthwiseWeights, WINDOW * WINDOW * c)
-            } else {
-                Vec::new()
-            },
-            depthwise_bias: (separable && self.bias).then(|| draw(Role::DepthwiseBias, c)),
-        }
+    pub fn operands<S: Tested>(&self) -> Operands<S> {
+        S::operands(&self.suited::<S>())
     }
 
-    fn number(&self, role: Role, index: usize) -> f32 {
-        let random = mix(mix(self.seed) ^ mix(((role as u64) << 56) ^ index as u64));
-        let uniform = (random >> 40) as f32 / (1 << 23) as f32 - 1.0;
-        let sign = if random & 1 == 0 { 1.0 } else { -1.0 };
-        let term = self.term(role, index);
-        match self.values {
-            Values::Uniform => uniform,
-            Values::Wide => uniform * power_of_two((random % 41) as i32 - 20),
-            Values::Special => {
-                // As many as leave about half of the sums without one.
-                let one_of = match role {
-                    Role::Input | Role::Weights | Role::DepthwiseWeights => 4 * self.terms() as u64,
-                    Role::Bias | Role::DepthwiseBias | Role::Residual => 8,
-                };
-                if (random >> 8).is_multiple_of(one_of) {
-                    SPECIAL[(random % SPECIAL.len() as u64) as usize]
-                } else {
-                    uniform
-                }
-            }
-            Values::Largest => {
-                let most = match (self.op, role) {
-                    // Behind a depthwise half that is as large as can be already.
-                    (Op::Separable, Role::Weights) => 0.5 / self.terms() as f32,
-                    (_, Role::Input | Role::Weights | Role::DepthwiseWeights) => {
-                        let terms = self.terms().max(WINDOW * WINDOW) + 2;
-                        libm::sqrtf(f32::MAX / 2.0 / terms as f32)
-                    }
-                    _ => f32::MAX / 16.0 / (self.terms() + 2) as f32,
-                };
-                sign * most * (0.75 + 0.25 * uniform)
-            }
-            Values::Cancelling => {
-                let size = 1.0 + uniform * power_of_two(-12);
-                let alternate = if term.is_multiple_of(2) { size } else { -size };
-                match role {
-                    Role::Input => size * power_of_two(20),
-                    Role::Weights | Role::DepthwiseWeights => alternate,
-                    Role::Bias | Role::DepthwiseBias => -size * power_of_two(20),
-                    Role::Residual => uniform,
-                }
-            }
-            Values::Ties => match role {
-                Role::Input => 1.0 + power_of_two(-12),
-                Role::Weights | Role::DepthwiseWeights => {
-                    power_of_two(-24) * (1.0 - power_of_two(-12) + power_of_two(-24))
-                }
-                Role::Bias | Role::DepthwiseBias => 1.0,
-                Role::Residual => power_of_two(-24),
-            },
+    /// Weights of the op, of the pointwise half where it is separable.
+    pub(super) fn weights_len(&self) -> usize {
+        match self.op {
+            Op::Depthwise => self.terms() * self.input.c,
+            _ => self.terms() * self.c_out,
         }
     }
 
     /// Which term of its sum a weight is.
-    fn term(&self, role: Role, index: usize) -> usize {
+    pub(super) fn term(&self, role: Role, index: usize) -> usize {
         match (self.op, role) {
             (Op::Depthwise, Role::Weights) | (_, Role::DepthwiseWeights) => index / self.input.c,
             _ => index % self.terms(),
         }
     }
 
-    /// What the references say: with a fused multiply-add in each step or with two roundings. Dense.
+    /// What the references say in f32: with a fused multiply-add in each step or with two roundings. Dense.
     pub fn expected(&self, fused: bool) -> Vec<f32> {
-        self.expected_of(&self.operands(), fused)
+        F32::expected(self, &self.operands(), fused)
     }
 
-    /// As [`expected`](Self::expected), of other numbers than the seed's.
-    pub fn expected_of(&self, operands: &Operands, fused: bool) -> Vec<f32> {
-        let Nhwc { n, h, w, c } = self.output();
-        let zeros = vec![0.0; self.c_out.max(self.input.c)];
-        let bias = |bias: &'_ Option<Vec<f32>>, len: usize| match bias {
-            Some(bias) => bias.clone(),
-            None => zeros[..len].to_vec(),
-        };
-        let mut output = vec![0.0; n * h * w * c];
-        let depthwise = |weights: &[f32], bias: &[f32], activation, output: &mut [f32]| {
-            let problem = reference::depthwise::Problem {
-                input: &operands.input,
-                shape: self.input,
-                weights,
-                bias,
-                stride: self.stride,
-                padding: self.padding,
-                activation,
-            };
-            if fused {
-                reference::depthwise::depthwise_fma(&problem, output);
-            } else {
-                reference::depthwise::depthwise(&problem, output);
-            }
-        };
-        let pointwise = |input: &[f32], output: &mut [f32]| {
-            let problem = reference::pointwise::Problem {
-                input,
-                weights: &operands.weights,
-                bias: &bias(&operands.bias, self.c_out),
-                residual: operands.residual.as_deref(),
-                c_in: self.input.c,
-                activation: self.activation,
-            };
-            if fused {
-                reference::pointwise::pointwise_fma(&problem, output);
-            } else {
-                reference::pointwise::pointwise(&problem, output);
-            }
-        };
-        match self.op {
-            Op::Pointwise => pointwise(&operands.input, &mut output),
-            Op::Depthwise => {
-                let bias = bias(&operands.bias, self.c_out);
-                depthwise(&operands.weights, &bias, self.activation, &mut output);
-            }
-            Op::Conv3x3 => {
-                let problem = reference::conv3x3::Problem {
-                    input: &operands.input,
-                    shape: self.input,
-                    weights: &operands.weights,
-                    bias: &bias(&operands.bias, self.c_out),
-                    stride: self.stride,
-                    padding: self.padding,
-                    activation: self.activation,
-                };
-                if fused {
-                    reference::conv3x3::conv3x3_fma(&problem, &mut output);
-                } else {
-                    reference::conv3x3::conv3x3(&problem, &mut output);
-                }
-            }
-            Op::Separable => {
-                let mut between = vec![0.0; n * h * w * self.input.c];
-                let bias = bias(&operands.depthwise_bias, self.input.c);
-                depthwise(
-                    &operands.depthwise_weights,
-                    &bias,
-                    self.depthwise_activation,
-                    &mut between,
-                );
-                pointwise(&between, &mut output);
-            }
+    /// What a kernel of the scheme can be asked, that comes nearest to this: activations that it has, and a residual only where it
+    /// adds one.
+    pub fn suited<S: Tested>(&self) -> Self {
+        Self {
+            activation: S::activation(self.activation),
+            depthwise_activation: S::activation(self.depthwise_activation),
+            residual: self.residual && S::ADDS,
+            ..*self
         }
-        output
+    }
+
+    /// The two halves of a separable convolution, the second on what the first puts out, dense.
+    pub fn halves(&self) -> [Self; 2] {
+        let depthwise = Self {
+            op: Op::Depthwise,
+            c_out: self.input.c,
+            activation: self.depthwise_activation,
+            ..*self
+        };
+        let pointwise = Self {
+            op: Op::Pointwise,
+            input: depthwise.output(),
+            ..*self
+        };
+        [depthwise, pointwise]
+    }
+
+    /// The same bits for the same seed, role and index, and others for any others.
+    pub(super) fn random(&self, role: Role, index: usize) -> u64 {
+        mix(mix(self.seed) ^ mix(((role as u64) << 56) ^ index as u64))
     }
 }
-
-/// What makes arithmetic fail: the last two products with 1 are subnormal, or overflow with 2.
-const SPECIAL: [f32; 12] = [
-    f32::NAN,
-    -f32::NAN,
-    f32::INFINITY,
-    f32::NEG_INFINITY,
-    0.0,
-    -0.0,
-    1e-45,
-    -1e-45,
-    f32::MIN_POSITIVE / 2.0,
-    -1e-40,
-    f32::MAX,
-    f32::MIN,
-];
 
 /// Any bits of `x` change all bits. Source: Steele et al., "Fast splittable pseudorandom number generators", the finaliser.
 fn mix(x: u64) -> u64 {
@@ -447,11 +336,6 @@ fn mix(x: u64) -> u64 {
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 31)
-}
-
-/// 2^e for normal results.
-fn power_of_two(e: i32) -> f32 {
-    f32::from_bits(((e + 127) as u32) << 23)
 }
 
 #[cfg(test)]

@@ -6,13 +6,14 @@ use core::fmt;
 use core::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::Kernel;
-use super::guard::{Buffer, Memory, is_canary};
+use super::guard::{Buffer, Memory};
 use super::problem::{Gaps, Op, Operands, Problem};
+use super::{Kernel, Tested};
+use crate::scheme::{F32, Scheme};
 use crate::view::Strides;
 use crate::{
-    Conv3x3, Depthwise, Error, Executor, Filter, Nhwc, PackedConv3x3, PackedDepthwise,
-    PackedPointwise, Pointwise, Separable, Serial, View, ViewMut,
+    Conv3x3, Depthwise, Error, Executor, Nhwc, PackedConv3x3, PackedDepthwise, PackedPointwise,
+    Pointwise, Separable, Serial, View, ViewMut,
 };
 
 /// How an op is called.
@@ -36,11 +37,11 @@ pub enum Failure {
         /// `[n, h, w, c]`
         at: [usize; 4],
         /// The reference's.
-        expected: f32,
+        expected: String,
         /// The kernel's.
-        found: f32,
+        found: String,
     },
-    /// An output has not been written.
+    /// An output has not been written. Bytes never say so: one that has not been written differs from the reference.
     Unwritten {
         /// `[n, h, w, c]`
         at: [usize; 4],
@@ -70,13 +71,7 @@ impl fmt::Display for Failure {
                 at,
                 expected,
                 found,
-            } => {
-                let (e, b) = (expected.to_bits(), found.to_bits());
-                write!(
-                    f,
-                    "output {at:?} is {found:e} ({b:#010x}), the reference says {expected:e} ({e:#010x})"
-                )
-            }
+            } => write!(f, "output {at:?} is {found}, the reference says {expected}"),
             Failure::Unwritten { at } => write!(f, "output {at:?} was not written"),
             Failure::GapWritten { at } => {
                 write!(f, "element {at} in a gap of the output was written")
@@ -96,7 +91,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// Equal as the numerics contract has it: any NaN is any NaN, the sign of a zero is unspecified, all else bit for bit.
+/// Equal as the numerics contract has it for f32: any NaN is any NaN, the sign of a zero is unspecified, all else bit for bit.
 pub fn same(x: f32, y: f32) -> bool {
     x == y || (x.is_nan() && y.is_nan())
 }
@@ -104,14 +99,14 @@ pub fn same(x: f32, y: f32) -> bool {
 /// An op of any kind.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
-pub enum AnyOp {
-    Pointwise(Pointwise),
-    Depthwise(Depthwise),
-    Conv3x3(Conv3x3),
-    Separable(Separable),
+pub enum AnyOp<S: Scheme = F32> {
+    Pointwise(Pointwise<S>),
+    Depthwise(Depthwise<S>),
+    Conv3x3(Conv3x3<S>),
+    Separable(Separable<S>),
 }
 
-impl AnyOp {
+impl<S: Scheme> AnyOp<S> {
     /// The op's.
     pub fn workspace_len(&self, threads: usize) -> usize {
         match self {
@@ -139,9 +134,9 @@ impl AnyOp {
     pub fn run(
         &self,
         executor: &dyn Executor,
-        input: View<'_, f32>,
-        residual: Option<View<'_, f32>>,
-        output: ViewMut<'_, f32>,
+        input: View<'_, S::Elem>,
+        residual: Option<View<'_, S::Elem>>,
+        output: ViewMut<'_, S::Elem>,
         workspace: &mut [u8],
     ) -> crate::Result<()> {
         match (self, residual) {
@@ -162,9 +157,9 @@ impl AnyOp {
     pub fn run_rows(
         &self,
         rows: Range<usize>,
-        input: View<'_, f32>,
-        residual: Option<View<'_, f32>>,
-        output: ViewMut<'_, f32>,
+        input: View<'_, S::Elem>,
+        residual: Option<View<'_, S::Elem>>,
+        output: ViewMut<'_, S::Elem>,
         workspace: &mut [u8],
     ) -> crate::Result<()> {
         match self {
@@ -177,13 +172,13 @@ impl AnyOp {
 }
 
 /// A tensor in watched memory.
-struct Tensor {
-    buffer: Buffer<f32>,
+struct Tensor<T> {
+    buffer: Buffer<T>,
     shape: Nhwc,
     strides: Strides,
 }
 
-impl Tensor {
+impl<T: bytemuck::Pod> Tensor<T> {
     /// Just long enough for its last element; all canaries.
     fn new(shape: Nhwc, gaps: Gaps, wild: bool, memory: Memory) -> Self {
         let w = shape.c + gaps.w;
@@ -209,7 +204,7 @@ impl Tensor {
     }
 
     /// Where each element of a dense tensor of its shape lies.
-    fn offsets(&self) -> impl Iterator<Item = usize> + use<> {
+    fn offsets(&self) -> impl Iterator<Item = usize> + use<T> {
         let (Nhwc { n, h, w, c }, strides) = (self.shape, self.strides);
         (0..n * h * w * c).map(move |i| {
             let (i, c) = (i / c, i % c);
@@ -218,15 +213,15 @@ impl Tensor {
         })
     }
 
-    fn view(&self) -> crate::Result<View<'_, f32>> {
+    fn view(&self) -> crate::Result<View<'_, T>> {
         View::with_strides(self.buffer.slice(), self.shape, self.strides)
     }
 
-    fn view_mut(&mut self) -> crate::Result<ViewMut<'_, f32>> {
+    fn view_mut(&mut self) -> crate::Result<ViewMut<'_, T>> {
         ViewMut::with_strides(self.buffer.slice_mut(), self.shape, self.strides)
     }
 
-    fn fill(mut self, dense: &[f32]) -> Self {
+    fn fill(mut self, dense: &[T]) -> Self {
         for (at, &x) in self.offsets().zip(dense) {
             self.buffer.slice_mut()[at] = x;
         }
@@ -237,19 +232,19 @@ impl Tensor {
         untouched(&self.buffer, operand)
     }
 
-    /// The elements, of which all and nothing else must have been written. The first row is row `first` of `whole`.
-    fn written(&self, first: usize, whole: Nhwc) -> Result<Vec<f32>, Failure> {
+    /// The elements, of which all (where they tell) and nothing else must have been written. The first row is row `first` of `whole`.
+    fn written(&self, first: usize, whole: Nhwc, tells: bool) -> Result<Vec<T>, Failure> {
         self.untouched("output")?;
         let slice = self.buffer.slice();
         let mut in_gap = alloc::vec![true; slice.len()];
         for (i, at) in self.offsets().enumerate() {
             in_gap[at] = false;
-            if is_canary(slice[at]) {
+            if tells && self.buffer.is_as_new(at) {
                 let at = position(whole, first * whole.w * whole.c + i);
                 return Err(Failure::Unwritten { at });
             }
         }
-        let written = |&at: &usize| in_gap[at] && !is_canary(slice[at]);
+        let written = |&at: &usize| in_gap[at] && !self.buffer.is_as_new(at);
         if let Some(at) = (0..slice.len()).find(written) {
             return Err(Failure::GapWritten { at });
         }
@@ -278,16 +273,22 @@ impl Problem {
     ///
     /// # Panics
     /// Where the kernel is of another op.
-    pub fn any_op(&self, kernel: Kernel, operands: &Operands) -> crate::Result<AnyOp> {
-        let (c, filter) = (
-            self.input.c,
-            Filter::new(&operands.weights, operands.bias.as_deref()),
+    pub fn any_op<S: Tested>(
+        &self,
+        kernel: Kernel<S>,
+        operands: &Operands<S>,
+    ) -> crate::Result<AnyOp<S>> {
+        let (c, suited) = (self.input.c, self.suited::<S>());
+        let filter = S::filter(
+            &operands.weights,
+            operands.bias.as_deref(),
+            &operands.quantization,
         );
         assert_eq!(kernel.op(), self.op);
         Ok(match kernel {
             Kernel::Pointwise(pw) => {
                 let packed = PackedPointwise::pack(pw, c, self.c_out, filter)?;
-                AnyOp::Pointwise(Pointwise::new(&packed, self.input, self.activation)?)
+                AnyOp::Pointwise(Pointwise::new(&packed, self.input, suited.activation)?)
             }
             Kernel::Depthwise(dw) => {
                 let packed = PackedDepthwise::pack(dw, c, filter)?;
@@ -296,7 +297,7 @@ impl Problem {
                     self.input,
                     self.stride,
                     self.padding,
-                    self.activation,
+                    suited.activation,
                 )?)
             }
             Kernel::Conv3x3(pw) => {
@@ -306,13 +307,14 @@ impl Problem {
                     self.input,
                     self.stride,
                     self.padding,
-                    self.activation,
+                    suited.activation,
                 )?)
             }
             Kernel::Separable(dw, pw) => {
-                let depthwise = Filter::new(
+                let depthwise = S::filter(
                     &operands.depthwise_weights,
                     operands.depthwise_bias.as_deref(),
+                    &operands.depthwise_quantization,
                 );
                 AnyOp::Separable(Separable::new(
                     &PackedDepthwise::pack(dw, c, depthwise)?,
@@ -320,8 +322,8 @@ impl Problem {
                     self.input,
                     self.stride,
                     self.padding,
-                    self.depthwise_activation,
-                    self.activation,
+                    suited.depthwise_activation,
+                    suited.activation,
                 )?)
             }
         })
@@ -331,7 +333,7 @@ impl Problem {
     ///
     /// # Errors
     /// Where it is refused, panics, leaves an output unwritten, or touches what is none of its operands.
-    pub fn run(&self, kernel: Kernel) -> Result<Vec<f32>, Failure> {
+    pub fn run<S: Tested>(&self, kernel: Kernel<S>) -> Result<Vec<S::Elem>, Failure> {
         self.run_on(kernel, &self.operands(), How::On(&Serial))
     }
 
@@ -339,12 +341,12 @@ impl Problem {
     ///
     /// # Errors
     /// As [`run`](Self::run).
-    pub fn run_on(
+    pub fn run_on<S: Tested>(
         &self,
-        kernel: Kernel,
-        operands: &Operands,
+        kernel: Kernel<S>,
+        operands: &Operands<S>,
         how: How<'_>,
-    ) -> Result<Vec<f32>, Failure> {
+    ) -> Result<Vec<S::Elem>, Failure> {
         catch_unwind(AssertUnwindSafe(|| self.run_watched(kernel, operands, how))).unwrap_or_else(
             |panic| {
                 let message = panic.downcast_ref::<String>().cloned();
@@ -354,12 +356,12 @@ impl Problem {
         )
     }
 
-    fn run_watched(
+    fn run_watched<S: Tested>(
         &self,
-        kernel: Kernel,
-        operands: &Operands,
+        kernel: Kernel<S>,
+        operands: &Operands<S>,
         how: How<'_>,
-    ) -> Result<Vec<f32>, Failure> {
+    ) -> Result<Vec<S::Elem>, Failure> {
         let (op, output) = (self.any_op(kernel, operands)?, self.output());
         if op.output_shape() != output {
             let (found, expected) = (op.output_shape(), output);
@@ -389,7 +391,7 @@ impl Problem {
                     workspace.slice_mut(),
                 )?;
                 untouched(&workspace, "workspace")?;
-                found = tensor.written(0, output)?;
+                found = tensor.written(0, output, S::TELLS)?;
             }
             How::Rows(cuts) => {
                 let mut workspace = Buffer::<u8>::new(self.memory, op.workspace_len(1));
@@ -409,7 +411,7 @@ impl Problem {
                         tensor.view_mut()?,
                         workspace.slice_mut(),
                     )?;
-                    found.extend(tensor.written(start, output)?);
+                    found.extend(tensor.written(start, output, S::TELLS)?);
                 }
                 untouched(&workspace, "workspace")?;
             }
@@ -423,7 +425,7 @@ impl Problem {
     ///
     /// # Errors
     /// As [`run`](Self::run), and where an output differs.
-    pub fn check(&self, kernel: Kernel) -> Result<(), Failure> {
+    pub fn check<S: Tested>(&self, kernel: Kernel<S>) -> Result<(), Failure> {
         self.check_on(kernel, &self.operands(), How::On(&Serial))
     }
 
@@ -431,22 +433,22 @@ impl Problem {
     ///
     /// # Errors
     /// As [`check`](Self::check).
-    pub fn check_on(
+    pub fn check_on<S: Tested>(
         &self,
-        kernel: Kernel,
-        operands: &Operands,
+        kernel: Kernel<S>,
+        operands: &Operands<S>,
         how: How<'_>,
     ) -> Result<(), Failure> {
         let found = self.run_on(kernel, operands, how)?;
-        let expected = self.expected_of(operands, kernel.isa().fuses());
+        let expected = S::expected(&self.suited::<S>(), operands, kernel.isa().fuses());
         assert_eq!(found.len(), expected.len());
-        let differs = |(x, y): (&f32, &f32)| !same(*x, *y);
+        let differs = |(x, y): (&S::Elem, &S::Elem)| !S::same(*x, *y);
         match expected.iter().zip(&found).position(differs) {
             None => Ok(()),
             Some(i) => Err(Failure::Differs {
                 at: position(self.output(), i),
-                expected: expected[i],
-                found: found[i],
+                expected: S::show(expected[i]),
+                found: S::show(found[i]),
             }),
         }
     }
