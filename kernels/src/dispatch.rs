@@ -49,8 +49,10 @@ impl KernelSet {
         self.cap
     }
 
+    /// What the cap names is what there is; below it, what suits this machine: on cores that execute in program order a cap above
+    /// `neon` brings the kernels of `neon_in_order` for what it has none of its own for.
     fn allows(&self, isa: Isa) -> bool {
-        isa <= self.cap && isa.is_available()
+        isa <= self.cap && isa.is_available() && (isa == self.cap || !isa.is_passed_over())
     }
 
     /// The best pointwise kernel. Dense 3x3 convolutions run on it too.

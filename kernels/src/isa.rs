@@ -25,6 +25,30 @@ macro_rules! features {
     };
 }
 
+/// As on x86-64. The standard library asks, which `core` cannot: without the feature `std` there is what the whole build is compiled for.
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+macro_rules! features {
+    ($d:tt $name:ident: $($feature:tt),+) => {
+        mod $name {
+            #[cfg(feature = "std")]
+            pub(super) fn get() -> bool {
+                $(std::arch::is_aarch64_feature_detected!($feature))&&+
+            }
+            #[cfg(not(feature = "std"))]
+            pub(super) fn get() -> bool {
+                $(cfg!(target_feature = $feature))&&+
+            }
+        }
+        macro_rules! $name {
+            ($d(#[$d meta:meta])* $d vis:vis unsafe fn $d f:ident($d($d arg:ident: $d ty:ty),+ $d(,)?) $d body:block) => {
+                $d(#[$d meta])*
+                #[target_feature($(enable = $feature),+)]
+                $d vis unsafe fn $d f($d($d arg: $d ty),+) $d body
+            };
+        }
+    };
+}
+
 #[cfg(target_arch = "x86_64")]
 features!($ avx2_fma: "avx2", "fma");
 
@@ -33,6 +57,11 @@ features!($ avx2_fma: "avx2", "fma");
 features!($ avx_vnni: "avx2", "fma"; "avxvnni");
 #[cfg(target_arch = "x86_64")]
 features!($ avx512_vnni: "avx512f", "avx512bw", "avx512vl", "avx2", "fma"; "avx512vnni");
+
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+features!($ neon_dotprod: "dotprod");
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+features!($ neon_i8mm: "i8mm");
 
 /// NEON is part of AArch64's base: the compiler may use it everywhere, so there is nothing to ask and nothing to gate.
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
@@ -65,6 +94,10 @@ pub enum Isa {
     NeonInOrder,
     /// Advanced SIMD on AArch64.
     Neon,
+    /// The dot products of Armv8.2 (`sdot`) on AArch64: kernels of 8-bit integers. Needs the feature `std` to be found.
+    NeonDotprod,
+    /// The matrix products of Armv8.6 (`smmla`) on AArch64: kernels of 8-bit integers. Needs the feature `std` to be found.
+    NeonI8mm,
 }
 
 impl Isa {
@@ -77,6 +110,8 @@ impl Isa {
         Isa::Avx512Vnni,
         Isa::NeonInOrder,
         Isa::Neon,
+        Isa::NeonDotprod,
+        Isa::NeonI8mm,
     ];
 
     /// As in kernel names and in `DWSEP_ISA`.
@@ -89,6 +124,8 @@ impl Isa {
             Isa::Avx512Vnni => "avx512_vnni",
             Isa::NeonInOrder => "neon_in_order",
             Isa::Neon => "neon",
+            Isa::NeonDotprod => "neon_dotprod",
+            Isa::NeonI8mm => "neon_i8mm",
         }
     }
 
@@ -97,7 +134,8 @@ impl Isa {
     pub const fn fuses(self) -> bool {
         match self {
             Isa::Scalar | Isa::Portable => false,
-            Isa::Avx2Fma | Isa::AvxVnni | Isa::Avx512Vnni | Isa::NeonInOrder | Isa::Neon => true,
+            Isa::Avx2Fma | Isa::AvxVnni | Isa::Avx512Vnni => true,
+            Isa::NeonInOrder | Isa::Neon | Isa::NeonDotprod | Isa::NeonI8mm => true,
         }
     }
 
@@ -117,6 +155,12 @@ impl Isa {
             Isa::NeonInOrder | Isa::Neon => {
                 cfg!(all(target_arch = "aarch64", target_feature = "neon"))
             }
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Isa::NeonDotprod => neon_dotprod::get(),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Isa::NeonI8mm => neon_i8mm::get(),
+            #[cfg(not(all(target_arch = "aarch64", target_feature = "neon")))]
+            Isa::NeonDotprod | Isa::NeonI8mm => false,
         }
     }
 
@@ -125,18 +169,24 @@ impl Isa {
         !matches!(self, Isa::AvxVnni)
     }
 
-    /// The best that is available. On AArch64 that is [`Isa::NeonInOrder`] where no core reorders instructions (which needs the
-    /// feature `std` and Linux to find out), else [`Isa::Neon`].
-    pub fn best() -> Isa {
+    /// Whether this machine is better off without its kernels, where something else is the maximum: [`Isa::Neon`] where no core
+    /// reorders instructions, which takes the feature `std` and Linux to find out, and where [`Isa::NeonInOrder`] computes the same.
+    pub(crate) fn is_passed_over(self) -> bool {
         #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-        if crate::cores::all_in_order() {
-            return Isa::NeonInOrder;
+        if self == Isa::Neon {
+            return crate::cores::all_in_order();
         }
+        false
+    }
+
+    /// The best that is available. On AArch64 without dot products that is [`Isa::NeonInOrder`] where no core reorders instructions
+    /// (which needs the feature `std` and Linux to find out), else [`Isa::Neon`].
+    pub fn best() -> Isa {
         Isa::ALL
             .iter()
             .rev()
             .copied()
-            .find(|isa| isa.has_been_run() && isa.is_available())
+            .find(|isa| isa.has_been_run() && isa.is_available() && !isa.is_passed_over())
             .unwrap_or(Isa::Scalar)
     }
 }

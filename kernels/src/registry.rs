@@ -8,7 +8,7 @@ use crate::kernel::peak::PeakKernel;
 use crate::scheme::{F32, Qs8, Qu8};
 
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-use crate::arch::aarch64::neon_f32;
+use crate::arch::aarch64::{neon_f32, neon_q8};
 #[cfg(target_arch = "x86_64")]
 use crate::arch::x86_64::{avx2_fma_f32, avx2_q8, vnni_q8};
 
@@ -52,6 +52,12 @@ pub(crate) static PW_QS8: &[PwKernel<Qs8>] = &[
     avx2_q8::PW_QS8_4X16,
     #[cfg(target_arch = "x86_64")]
     avx2_q8::PW_QS8_6X16,
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    neon_q8::PW_QS8_DOT,
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    neon_q8::PW_QS8_4X4,
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    neon_q8::PW_QS8_4X4_IN_ORDER,
     #[cfg(feature = "portable")]
     generic::PW_QS8_PORTABLE,
     generic::PW_QS8_SCALAR,
@@ -69,6 +75,12 @@ pub(crate) static PW_QU8: &[PwKernel<Qu8>] = &[
     avx2_q8::PW_QU8_4X16,
     #[cfg(target_arch = "x86_64")]
     avx2_q8::PW_QU8_6X16,
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    neon_q8::PW_QU8_DOT,
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    neon_q8::PW_QU8_4X4,
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    neon_q8::PW_QU8_4X4_IN_ORDER,
     #[cfg(feature = "portable")]
     generic::PW_QU8_PORTABLE,
     generic::PW_QU8_SCALAR,
@@ -84,6 +96,12 @@ pub(crate) static DW_QS8: &[DwKernel<Qs8>] = &[
     vnni_q8::DW_QS8_VEX,
     #[cfg(target_arch = "x86_64")]
     avx2_q8::DW_QS8_16C,
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    neon_q8::DW_QS8_DOT,
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    neon_q8::DW_QS8_8C,
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    neon_q8::DW_QS8_IN_ORDER,
     #[cfg(feature = "portable")]
     generic::DW_QS8_PORTABLE,
     generic::DW_QS8_SCALAR,
@@ -99,6 +117,12 @@ pub(crate) static DW_QU8: &[DwKernel<Qu8>] = &[
     vnni_q8::DW_QU8_VEX,
     #[cfg(target_arch = "x86_64")]
     avx2_q8::DW_QU8_16C,
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    neon_q8::DW_QU8_DOT,
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    neon_q8::DW_QU8_8C,
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    neon_q8::DW_QU8_IN_ORDER,
     #[cfg(feature = "portable")]
     generic::DW_QU8_PORTABLE,
     generic::DW_QU8_SCALAR,

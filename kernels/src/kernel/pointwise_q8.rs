@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  prepared row:  [ constant ][ step 0: STEP bytes ][ step 1 ] ...
-//!  panel:         [ bias: nr ][ scale: nr ][ step 0: nr x STEP bytes ][ step 1 ] ...
+//!  panel:         [ bias: nr ][ scale: nr ][ mark: MARK_BYTES ][ step 0: nr x STEP bytes ][ step 1 ] ...
 //!
 //!  acc = bias + constant;   acc += row x columns, a step at a time;   y = requantise(acc)
 //! ```
@@ -156,7 +156,10 @@ unsafe fn tile<S: Quantised, V: Sums, const M: usize, const NV: usize, const P: 
         let mut left = steps;
         while left > 0 {
             let chunk = left.min(CHUNK);
-            for _ in 0..chunk {
+            let done = V::own_steps(&mut acc, a_step, p.a_row, b_step, p.b_panel, chunk);
+            a_step = a_step.add(done * V::STEP);
+            b_step = b_step.add(done * nr * V::STEP);
+            for _ in done..chunk {
                 for q in 0..P {
                     let mut columns = [V::columns(b_step.add(q * p.b_panel)); NV];
                     for (v, columns) in columns.iter_mut().enumerate().skip(1) {

@@ -23,7 +23,7 @@ pub(crate) unsafe fn run<S: Quantised, V: Sums>(p: &PwArgs<S>, block: &Block, fo
     // Bytes change sides of zero by their highest bit.
     let flip = match form.word {
         Word::Unsigned if !S::UNSIGNED => 0x80,
-        Word::Signed if S::UNSIGNED => 0x80,
+        Word::Signed | Word::SignedPairs if S::UNSIGNED => 0x80,
         _ => 0,
     };
     for i in 0..block.rows {
@@ -70,7 +70,7 @@ pub(crate) unsafe fn run<S: Quantised, V: Sums>(p: &PwArgs<S>, block: &Block, fo
                 );
                 // What weights with a zero point leave over.
                 if zw != 0 {
-                    let sum = sum(body, block.depth, form.word == Word::Signed);
+                    let sum = sum(body, block.depth, form.is_signed());
                     constant = sum.wrapping_mul(zw).wrapping_neg();
                 }
             }

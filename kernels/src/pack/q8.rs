@@ -1,7 +1,7 @@
 //! Quantised weights into panels, each in the form that its kernel wants.
 //!
 //! ```text
-//! GEMM, panels of nr columns:      [ bias i32: nr ][ scale f32: nr ][ step 0 ][ step 1 ] ...
+//! GEMM, panels of nr columns:      [ bias i32: nr ][ scale f32: nr ][ mark, where there are any ][ step 0 ][ step 1 ] ...
 //!   a step of kr k's:              [ column 0: kr words ][ column 1: kr words ] ...
 //! depthwise, tiles of ct channels: [ bias i32: ct ][ scale f32: ct ][ taps ]
 //!   taps one by one:               [ w00: ct ] ... [ w22: ct ]                       words i16
@@ -48,14 +48,27 @@ pub enum Word {
     /// Two products in one multiplication of i16, after Winograd: see `simd/q8_products.rs`. A panel whose sums are too large for it
     /// is marked, and holds i16 weights.
     Products,
+    /// As `Signed`, where the products of two words that lie [`PAIR_APART`] apart in a step are added in 16 bits. That fits unless both
+    /// weights are -128: a panel with such a pair is marked.
+    SignedPairs,
 }
 
 impl FormQ8 {
     pub(crate) const fn bytes(self) -> usize {
         match self.word {
             Word::Centred | Word::Products => 2,
-            Word::Unsigned | Word::Signed => 1,
+            Word::Unsigned | Word::Signed | Word::SignedPairs => 1,
         }
+    }
+
+    /// Whether elements become i8.
+    pub(crate) fn is_signed(self) -> bool {
+        matches!(self.word, Word::Signed | Word::SignedPairs)
+    }
+
+    /// Whether some panels are marked.
+    const fn marks(self) -> bool {
+        matches!(self.word, Word::Products | Word::SignedPairs)
     }
 
     /// The input's zero point when elements have become words.
@@ -63,7 +76,9 @@ impl FormQ8 {
         match self.word {
             Word::Centred => 0,
             Word::Unsigned => params.input_zero_point - S::LEAST,
-            Word::Signed | Word::Products => params.input_zero_point - S::LEAST - 128,
+            Word::Signed | Word::SignedPairs | Word::Products => {
+                params.input_zero_point - S::LEAST - 128
+            }
         }
     }
 
@@ -82,11 +97,14 @@ impl FormQ8 {
 /// follows aligned.
 pub(crate) const ROW_HEADER: usize = 16;
 
-/// Bytes between scales and steps of a panel of [`Word::Products`]: the mark, a u32, and room that keeps what follows aligned.
+/// Bytes between scales and steps of a panel where some are marked: the mark, a u32, and room that keeps what follows aligned.
 pub(crate) const MARK_BYTES: usize = 64;
 
 /// Columns of a vector of [`Word::Products`], whose words lie together in a step.
 pub(crate) const PRODUCT_LANES: usize = 8;
+
+/// See [`Word::SignedPairs`].
+pub(crate) const PAIR_APART: usize = 8;
 
 /// How a depthwise kernel wants weights.
 #[derive(Clone, Copy, Debug)]
@@ -198,11 +216,7 @@ pub(crate) fn gemm_q8<S: Quantised>(
     }
     let step_bytes = nr * form.kr * form.bytes();
     let head = nr * (size_of::<i32>() + size_of::<f32>())
-        + if form.word == Word::Products {
-            MARK_BYTES
-        } else {
-            0
-        };
+        + if form.marks() { MARK_BYTES } else { 0 };
     let bytes = k
         .div_ceil(form.kr)
         .checked_mul(step_bytes)
@@ -210,14 +224,20 @@ pub(crate) fn gemm_q8<S: Quantised>(
     panels(c_out.div_ceil(nr), bytes, params, |panel, bytes| {
         let (head, steps) = bytes.split_at_mut(head);
         let columns = panel * nr..c_out.min((panel + 1) * nr);
-        let marked = form.word == Word::Products
-            && columns.clone().any(|channel| {
+        let marked = columns.clone().any(|channel| match form.word {
+            Word::Products => {
                 let (low, high) = sums[channel];
                 low < -PRODUCTS_LIMIT
                     || high >= PRODUCTS_LIMIT
                     || !scaled(filter.scale(channel)).is_normal()
-            });
-        if form.word == Word::Products {
+            }
+            Word::SignedPairs => {
+                let weights = channel * k..(channel + 1) * k;
+                overflows(weights.map(|at| filter.weight(at)))
+            }
+            _ => false,
+        });
+        if form.marks() {
             // Of a u32, whose bytes are the same either way, so that its order is nobody's concern.
             head[8 * nr..8 * nr + 4].fill(if marked { 0xff } else { 0 });
         }
@@ -263,7 +283,14 @@ pub(crate) fn gemm_q8<S: Quantised>(
 
 /// Whether a panel of `nr` columns is marked.
 pub(crate) fn has_mark(form: FormQ8, nr: usize, panel: &[u8]) -> bool {
-    form.word == Word::Products && panel[8 * nr] != 0
+    form.marks() && panel[8 * nr] != 0
+}
+
+/// Whether two weights that are a pair of [`Word::SignedPairs`] are both -128.
+fn overflows(weights: impl Iterator<Item = i32> + Clone) -> bool {
+    let others = weights.clone().skip(PAIR_APART);
+    let mut pairs = weights.zip(others).enumerate();
+    pairs.any(|(i, pair)| i % (2 * PAIR_APART) < PAIR_APART && pair == (-128, -128))
 }
 
 /// What sums of [`Word::Products`] are multiplied by.

@@ -9,6 +9,8 @@ pub(crate) mod portable;
 pub(crate) mod q8;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod q8_avx2;
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+pub(crate) mod q8_neon;
 #[cfg(feature = "portable")]
 pub(crate) mod q8_portable;
 #[cfg(target_arch = "x86_64")]

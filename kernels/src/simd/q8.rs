@@ -51,6 +51,20 @@ pub(crate) unsafe trait Sums: Copy {
     /// `self + row x columns`
     unsafe fn dot(self, row: Self::Row, columns: Self::Columns) -> Self;
 
+    /// Computes some of `steps` steps in loops of its own, and returns how many: the rest, or all of them, are left to
+    /// [`dot`](Sums::dot). Rows are `a_row` bytes apart, panels `b_panel`.
+    #[inline(always)]
+    unsafe fn own_steps<const M: usize, const NV: usize, const P: usize>(
+        _acc: &mut [[[Self; NV]; P]; M],
+        _a: *const u8,
+        _a_row: usize,
+        _b: *const u8,
+        _b_panel: usize,
+        _steps: usize,
+    ) -> usize {
+        0
+    }
+
     /// [`EpilogueQ8::apply`] by `LANES` scales, and stores the `LANES` bytes.
     unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, unsigned: bool, to: *mut u8);
 

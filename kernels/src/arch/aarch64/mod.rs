@@ -2,4 +2,5 @@
 
 pub(crate) mod dw_patch;
 pub(crate) mod neon_f32;
+pub(crate) mod neon_q8;
 pub(crate) mod pw_loops;

@@ -1,0 +1,36 @@
+//! 8-bit integers on NEON.
+//!
+//! Pointwise 4 x 4 without dot products: 16 accumulators of partial sums, 4 vectors of A and 4 of the panel of 16 k each. 8 x 8 with them: as
+//! for f32, where a step is four k.
+//! Depthwise 2 x 4 at stride 1: 16 accumulators of half a vector of channels. There is nothing better to do for it with dot products, so that
+//! all tiers have the same functions.
+
+use crate::arch::{dw_q8, pw_q8};
+use crate::isa::Isa;
+use crate::kernel::args::{DwKernel, PwKernel};
+use crate::scheme::{Qs8, Qu8};
+use crate::simd::q8_neon::{Bytes, Dot, Words};
+
+pw_q8!(PW_QS8_4X4 "pw_qs8_4x4__neon", PW_QU8_4X4 "pw_qu8_4x4__neon", Neon, neon, Bytes<false>, 4 x 1, SignedPairs x 16);
+pw_q8!(PW_QS8_DOT "pw_qs8_8x8__neon_dotprod", PW_QU8_DOT "pw_qu8_8x8__neon_dotprod", NeonDotprod, neon_dotprod, Dot, 8 x 2, Signed x 4);
+dw_q8!(DW_QS8_8C "dw3x3_qs8_8c__neon", DW_QU8_8C "dw3x3_qu8_8c__neon", Neon, neon, Words, s1 2 x 4, s2 1 x 4);
+
+/// Rows of other tiers that have the functions of one above.
+macro_rules! also {
+    ($($row:ident: $kernel:ident<$scheme:ident> = $of:ident, $isa:ident, $name:literal;)+) => {$(
+        pub(crate) const $row: $kernel<$scheme> = $kernel {
+            name: $name,
+            isa: Isa::$isa,
+            ..$of
+        };
+    )+};
+}
+
+also! {
+    PW_QS8_4X4_IN_ORDER: PwKernel<Qs8> = PW_QS8_4X4, NeonInOrder, "pw_qs8_4x4__neon_in_order";
+    PW_QU8_4X4_IN_ORDER: PwKernel<Qu8> = PW_QU8_4X4, NeonInOrder, "pw_qu8_4x4__neon_in_order";
+    DW_QS8_IN_ORDER: DwKernel<Qs8> = DW_QS8_8C, NeonInOrder, "dw3x3_qs8_8c__neon_in_order";
+    DW_QU8_IN_ORDER: DwKernel<Qu8> = DW_QU8_8C, NeonInOrder, "dw3x3_qu8_8c__neon_in_order";
+    DW_QS8_DOT: DwKernel<Qs8> = DW_QS8_8C, NeonDotprod, "dw3x3_qs8_8c__neon_dotprod";
+    DW_QU8_DOT: DwKernel<Qu8> = DW_QU8_8C, NeonDotprod, "dw3x3_qu8_8c__neon_dotprod";
+}
