@@ -72,7 +72,7 @@
 //!
 //! | feature | what it brings |
 //! |---|---|
-//! | `std` (default) | `DWSEP_ISA`; the module `peak`, which measures what this machine can do |
+//! | `std` (default) | `DWSEP_ISA`; the tiers `neon_dotprod` and `neon_i8mm`; the module `peak`, which measures what this machine can do |
 //! | `rayon` | the executor `Rayon` |
 //! | `huge-pages` | large [`AlignedBytes`] come from the operating system, in huge pages where it has them |
 //! | `portable` | the tier on the crate `wide` (SSE2, wasm simd128) |

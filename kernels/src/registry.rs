@@ -8,7 +8,7 @@ use crate::kernel::peak::PeakKernel;
 use crate::scheme::{F32, Qs8, Qu8};
 
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-use crate::arch::aarch64::{neon_f32, neon_q8};
+use crate::arch::aarch64::{i8mm_q8, neon_f32, neon_q8};
 #[cfg(target_arch = "x86_64")]
 use crate::arch::x86_64::{avx2_fma_f32, avx2_q8, vnni_q8};
 
@@ -53,6 +53,8 @@ pub(crate) static PW_QS8: &[PwKernel<Qs8>] = &[
     #[cfg(target_arch = "x86_64")]
     avx2_q8::PW_QS8_6X16,
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    i8mm_q8::PW_QS8_I8MM,
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
     neon_q8::PW_QS8_DOT,
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
     neon_q8::PW_QS8_4X4,
@@ -76,6 +78,8 @@ pub(crate) static PW_QU8: &[PwKernel<Qu8>] = &[
     #[cfg(target_arch = "x86_64")]
     avx2_q8::PW_QU8_6X16,
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    i8mm_q8::PW_QU8_I8MM,
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
     neon_q8::PW_QU8_DOT,
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
     neon_q8::PW_QU8_4X4,
@@ -97,6 +101,8 @@ pub(crate) static DW_QS8: &[DwKernel<Qs8>] = &[
     #[cfg(target_arch = "x86_64")]
     avx2_q8::DW_QS8_16C,
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    i8mm_q8::DW_QS8_I8MM,
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
     neon_q8::DW_QS8_DOT,
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
     neon_q8::DW_QS8_8C,
@@ -117,6 +123,8 @@ pub(crate) static DW_QU8: &[DwKernel<Qu8>] = &[
     vnni_q8::DW_QU8_VEX,
     #[cfg(target_arch = "x86_64")]
     avx2_q8::DW_QU8_16C,
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    i8mm_q8::DW_QU8_I8MM,
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
     neon_q8::DW_QU8_DOT,
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]

@@ -96,7 +96,8 @@ impl EngineArgs {
 /// Which kernels compute.
 #[derive(Args, Default)]
 struct IsaArgs {
-    /// Best instruction set to use: scalar, portable, avx2_fma, avx_vnni, avx512_vnni, neon_in_order or neon [default: the best that this CPU has]
+    /// Best instruction set to use: scalar, portable, avx2_fma, avx_vnni, avx512_vnni, neon_in_order, neon, neon_dotprod or neon_i8mm
+    /// [default: the best that this CPU has]
     #[arg(long, value_name = "NAME")]
     isa: Option<String>,
 }

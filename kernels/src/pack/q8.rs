@@ -37,6 +37,7 @@ pub struct FormQ8 {
 }
 
 /// What is multiplied.
+#[allow(dead_code, reason = "each is for the kernels of some architecture")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Word {
     /// i16 by i16, both less their zero points: no constants are left.
@@ -215,8 +216,8 @@ pub(crate) fn gemm_q8<S: Quantised>(
         sums.push(filter.expect_sums(channel, &params, channel * k..(channel + 1) * k)?);
     }
     let step_bytes = nr * form.kr * form.bytes();
-    let head = nr * (size_of::<i32>() + size_of::<f32>())
-        + if form.marks() { MARK_BYTES } else { 0 };
+    let head =
+        nr * (size_of::<i32>() + size_of::<f32>()) + if form.marks() { MARK_BYTES } else { 0 };
     let bytes = k
         .div_ceil(form.kr)
         .checked_mul(step_bytes)

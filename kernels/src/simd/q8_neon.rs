@@ -4,33 +4,37 @@ use core::arch::aarch64::*;
 use core::arch::asm;
 
 use super::q8::{Pixels, Sums};
+use crate::arch::aarch64::pw_loops;
 use crate::pack::MARK_BYTES;
 use crate::quantization::EpilogueQ8;
 
-/// [`EpilogueQ8::apply`] but for the zero point.
-///
-/// # Safety
-/// `scales` is readable for 4.
-#[inline(always)]
-unsafe fn scale(acc: int32x4_t, scales: *const f32, e: &EpilogueQ8) -> int32x4_t {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let x = vmulq_f32(vcvtq_f32_s32(acc), vld1q_f32(scales));
-        let x = vminq_f32(vmaxq_f32(x, vdupq_n_f32(e.lo)), vdupq_n_f32(e.hi));
-        vcvtnq_s32_f32(x)
-    }
-}
-
-/// The low bytes of two vectors of integers plus the zero point: the elements, of either sign, since they have been clamped.
+/// [`EpilogueQ8::apply`] of eight sums. Each step saturates, so that the bounds, which are integers, can come last, for eight at once.
 ///
 /// # Safety
 /// None: NEON is in the target's base.
 #[inline(always)]
-unsafe fn narrow(low: int32x4_t, high: int32x4_t, e: &EpilogueQ8) -> int8x8_t {
+unsafe fn requantise(
+    acc: [int32x4_t; 2],
+    scales: [float32x4_t; 2],
+    e: &EpilogueQ8,
+    unsigned: bool,
+) -> uint8x8_t {
+    // The least and the greatest element.
+    let (lo, hi) = (e.lo as i32 + e.zero_point, e.hi as i32 + e.zero_point);
     // SAFETY: the target's base.
     unsafe {
-        let words = vuzp1q_s16(vreinterpretq_s16_s32(low), vreinterpretq_s16_s32(high));
-        vmovn_s16(vaddq_s16(words, vdupq_n_s16(e.zero_point as i16)))
+        let low = vmulq_f32(vcvtq_f32_s32(acc[0]), scales[0]);
+        let high = vmulq_f32(vcvtq_f32_s32(acc[1]), scales[1]);
+        let (low, high) = (vcvtnq_s32_f32(low), vcvtnq_s32_f32(high));
+        let words = vqmovn_high_s32(vqmovn_s32(low), high);
+        let words = vqaddq_s16(words, vdupq_n_s16(e.zero_point as i16));
+        if unsigned {
+            let x = vmax_u8(vqmovun_s16(words), vdup_n_u8(lo as u8));
+            vmin_u8(x, vdup_n_u8(hi as u8))
+        } else {
+            let x = vmax_s8(vqmovn_s16(words), vdup_n_s8(lo as i8));
+            vreinterpret_u8_s8(vmin_s8(x, vdup_n_s8(hi as i8)))
+        }
     }
 }
 
@@ -39,12 +43,18 @@ unsafe fn narrow(low: int32x4_t, high: int32x4_t, e: &EpilogueQ8) -> int8x8_t {
 /// # Safety
 /// `scales` is readable and `to` writable for 4.
 #[inline(always)]
-pub(crate) unsafe fn store_four(acc: int32x4_t, scales: *const f32, e: &EpilogueQ8, to: *mut u8) {
+unsafe fn store_four(
+    acc: int32x4_t,
+    scales: *const f32,
+    e: &EpilogueQ8,
+    unsigned: bool,
+    to: *mut u8,
+) {
     // SAFETY: the caller's promise.
     unsafe {
-        let x = scale(acc, scales, e);
-        let four = vget_lane_s32::<0>(vreinterpret_s32_s8(narrow(x, x, e)));
-        to.cast::<i32>().write_unaligned(four);
+        let x = requantise([acc; 2], [vld1q_f32(scales); 2], e, unsigned);
+        let four = vget_lane_u32::<0>(vreinterpret_u32_u8(x));
+        to.cast::<u32>().write_unaligned(four);
     }
 }
 
@@ -57,12 +67,13 @@ pub(crate) unsafe fn store_eight(
     acc: [int32x4_t; 2],
     scales: *const f32,
     e: &EpilogueQ8,
+    unsigned: bool,
     to: *mut u8,
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let (low, high) = (scale(acc[0], scales, e), scale(acc[1], scales.add(4), e));
-        vst1_s8(to.cast(), narrow(low, high, e));
+        let scales = [vld1q_f32(scales), vld1q_f32(scales.add(4))];
+        vst1_u8(to, requantise(acc, scales, e, unsigned));
     }
 }
 
@@ -153,9 +164,9 @@ unsafe impl<const APART: bool> Sums for Bytes<APART> {
     }
 
     #[inline(always)]
-    unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, _unsigned: bool, to: *mut u8) {
+    unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, unsigned: bool, to: *mut u8) {
         // SAFETY: readable for 4 scales, writable for 4 bytes.
-        unsafe { store_four(self.sums(), scales, e, to) }
+        unsafe { store_four(self.sums(), scales, e, unsigned, to) }
     }
 
     #[inline(always)]
@@ -163,11 +174,11 @@ unsafe impl<const APART: bool> Sums for Bytes<APART> {
         [a, b]: [Self; 2],
         scales: *const f32,
         e: &EpilogueQ8,
-        _unsigned: bool,
+        unsigned: bool,
         to: *mut u8,
     ) {
         // SAFETY: readable for 8 scales, writable for 8 bytes.
-        unsafe { store_eight([a.sums(), b.sums()], scales, e, to) }
+        unsafe { store_eight([a.sums(), b.sums()], scales, e, unsigned, to) }
     }
 }
 
@@ -242,9 +253,33 @@ unsafe impl Sums for Dot {
     }
 
     #[inline(always)]
-    unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, _unsigned: bool, to: *mut u8) {
+    unsafe fn own_steps<const M: usize, const NV: usize, const P: usize>(
+        acc: &mut [[[Self; NV]; P]; M],
+        a: *const u8,
+        a_row: usize,
+        b: *const u8,
+        _b_panel: usize,
+        steps: usize,
+    ) -> usize {
+        if P != 1 {
+            return 0;
+        }
+        let mut tile = [[acc[0][0][0]; NV]; M];
+        for (tile, acc) in tile.iter_mut().zip(&*acc) {
+            *tile = acc[0];
+        }
+        // SAFETY: the same conditions.
+        let done = unsafe { pw_loops::dot(&mut tile, a, a_row, b, steps) };
+        for (tile, acc) in tile.into_iter().zip(acc) {
+            acc[0] = tile;
+        }
+        done
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, unsigned: bool, to: *mut u8) {
         // SAFETY: readable for 4 scales, writable for 4 bytes.
-        unsafe { store_four(self.0, scales, e, to) }
+        unsafe { store_four(self.0, scales, e, unsigned, to) }
     }
 
     #[inline(always)]
@@ -252,11 +287,11 @@ unsafe impl Sums for Dot {
         [a, b]: [Self; 2],
         scales: *const f32,
         e: &EpilogueQ8,
-        _unsigned: bool,
+        unsigned: bool,
         to: *mut u8,
     ) {
         // SAFETY: readable for 8 scales, writable for 8 bytes.
-        unsafe { store_eight([a.0, b.0], scales, e, to) }
+        unsafe { store_eight([a.0, b.0], scales, e, unsigned, to) }
     }
 }
 
@@ -323,10 +358,10 @@ unsafe impl Pixels for Words {
         acc: [int32x4_t; 2],
         scales: *const f32,
         e: &EpilogueQ8,
-        _unsigned: bool,
+        unsigned: bool,
         to: *mut u8,
     ) {
         // SAFETY: readable for 8 scales, writable for 8 bytes.
-        unsafe { store_eight(acc, scales, e, to) }
+        unsafe { store_eight(acc, scales, e, unsigned, to) }
     }
 }

@@ -1,6 +1,7 @@
 //! Kernels for AArch64.
 
 pub(crate) mod dw_patch;
+pub(crate) mod i8mm_q8;
 pub(crate) mod neon_f32;
 pub(crate) mod neon_q8;
 pub(crate) mod pw_loops;

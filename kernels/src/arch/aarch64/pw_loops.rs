@@ -6,6 +6,7 @@
 use core::arch::asm;
 
 use crate::simd::neon::Neon;
+use crate::simd::q8_neon::Dot;
 
 /// For cores that reorder instructions, where each one that is not an FMA takes a slot in front of them: as few of those as there can
 /// be. All loads are of pairs. A row's pair holds eight k, and half of the rows load theirs four steps later than the others, so
@@ -17,7 +18,95 @@ use crate::simd::neon::Neon;
 ///   row 4   z z z z  x x x x  z z ..         rows 4 to 7 load x z at 4, 12, 20 .., where rows 0 to 3 have done with x
 /// ```
 ///
-/// The last time rows 4 to 7 load x alone (label 3). Returns the steps done, a multiple of eight.
+/// The last time rows 4 to 7 load x alone (label 3).
+///
+/// Of the operation, the steps, and the operands that it finds in the function around it.
+macro_rules! in_eights {
+    ($op:ident, $k:ident, $acc:ident, $a:ident, $a_row:ident, $b:ident; $($more:tt)*) => {
+        in_eights!(
+            @ $op, $k, $acc, $a, $a_row, $b,
+            [(0 c00 c01 x0 y0 p0) (1 c10 c11 x1 y1 p1) (2 c20 c21 x2 y2 p2) (3 c30 c31 x3 y3 p3)]
+            [(4 c40 c41 z0 x0 p4) (5 c50 c51 z1 x1 p5) $($more)*]
+        )
+    };
+    (
+        @ $op:ident, $k:ident, $acc:ident, $a:ident, $a_row:ident, $b:ident,
+        [$(($m:literal $c0:ident $c1:ident $x:ident $y:ident $p:ident))*]
+        [$(($n:literal $d0:ident $d1:ident $z:ident $w:ident $q:ident))*]
+    ) => {
+        asm!(
+            $(load!("ldr", $z, $q, "], #16"),)*
+            "2:",
+            "subs {n}, {n}, #1",
+            $(load!("ldp", $x, $y, $p, "], #32"),)*
+            "ldp {b0:q}, {b1:q}, [{b}], #256",
+            $(fma!($op, $c0, "b0", $x, "0"), fma!($op, $c1, "b1", $x, "0"),)*
+            $(fma!($op, $d0, "b0", $z, "0"), fma!($op, $d1, "b1", $z, "0"),)*
+            "ldp {b2:q}, {b3:q}, [{b}, #-224]",
+            $(fma!($op, $c0, "b2", $x, "1"), fma!($op, $c1, "b3", $x, "1"),)*
+            $(fma!($op, $d0, "b2", $z, "1"), fma!($op, $d1, "b3", $z, "1"),)*
+            "ldp {b0:q}, {b1:q}, [{b}, #-192]",
+            $(fma!($op, $c0, "b0", $x, "2"), fma!($op, $c1, "b1", $x, "2"),)*
+            $(fma!($op, $d0, "b0", $z, "2"), fma!($op, $d1, "b1", $z, "2"),)*
+            "ldp {b2:q}, {b3:q}, [{b}, #-160]",
+            $(fma!($op, $c0, "b2", $x, "3"), fma!($op, $c1, "b3", $x, "3"),)*
+            $(fma!($op, $d0, "b2", $z, "3"), fma!($op, $d1, "b3", $z, "3"),)*
+            "b.eq 3f",
+            $(load!("ldp", $w, $z, $q, "], #32"),)*
+            "4:",
+            "ldp {b0:q}, {b1:q}, [{b}, #-128]",
+            $(fma!($op, $c0, "b0", $y, "0"), fma!($op, $c1, "b1", $y, "0"),)*
+            $(fma!($op, $d0, "b0", $w, "0"), fma!($op, $d1, "b1", $w, "0"),)*
+            "ldp {b2:q}, {b3:q}, [{b}, #-96]",
+            $(fma!($op, $c0, "b2", $y, "1"), fma!($op, $c1, "b3", $y, "1"),)*
+            $(fma!($op, $d0, "b2", $w, "1"), fma!($op, $d1, "b3", $w, "1"),)*
+            "ldp {b0:q}, {b1:q}, [{b}, #-64]",
+            $(fma!($op, $c0, "b0", $y, "2"), fma!($op, $c1, "b1", $y, "2"),)*
+            $(fma!($op, $d0, "b0", $w, "2"), fma!($op, $d1, "b1", $w, "2"),)*
+            "ldp {b2:q}, {b3:q}, [{b}, #-32]",
+            $(fma!($op, $c0, "b2", $y, "3"), fma!($op, $c1, "b3", $y, "3"),)*
+            $(fma!($op, $d0, "b2", $w, "3"), fma!($op, $d1, "b3", $w, "3"),)*
+            "b.ne 2b",
+            "b 5f",
+            "3:",
+            $(load!("ldr", $w, $q, "]"),)*
+            "b 4b",
+            "5:",
+            n = inout(reg) $k / 8 => _,
+            b = inout(reg) $b => _,
+            $($p = inout(reg) $a.add($m * $a_row) => _,)*
+            $($q = inout(reg) $a.add($n * $a_row) => _,)*
+            $($c0 = inout(vreg) $acc[$m][0].0, $c1 = inout(vreg) $acc[$m][1].0,)*
+            $($d0 = inout(vreg) $acc[$n][0].0, $d1 = inout(vreg) $acc[$n][1].0,)*
+            $($x = out(vreg) _, $y = out(vreg) _,)*
+            $($z = out(vreg) _,)*
+            b0 = out(vreg) _, b1 = out(vreg) _, b2 = out(vreg) _, b3 = out(vreg) _,
+            options(readonly, nostack),
+        )
+    };
+}
+
+/// [`in_eights`] of 6, 7 or 8 rows. Returns the steps done, a multiple of eight.
+macro_rules! by_eights {
+    ($op:ident, $acc:ident, $a:ident, $a_row:ident, $b:ident, $k:ident) => {{
+        if NV != 2 || $k < 8 {
+            return 0;
+        }
+        // SAFETY: loads are from the M rows of A and the panel, for steps below k: `k / 8` times eight of them; nothing is written
+        // to memory.
+        unsafe {
+            match M {
+                6 => in_eights!($op, $k, $acc, $a, $a_row, $b;),
+                7 => in_eights!($op, $k, $acc, $a, $a_row, $b; (6 c60 c61 z2 x2 p6)),
+                8 => in_eights!($op, $k, $acc, $a, $a_row, $b; (6 c60 c61 z2 x2 p6) (7 c70 c71 z3 x3 p7)),
+                _ => return 0,
+            }
+        }
+        $k / 8 * 8
+    }};
+}
+
+/// f32 on cores that reorder instructions; see [`in_eights`].
 ///
 /// # Safety
 /// As `Vf32::own_steps`.
@@ -29,85 +118,22 @@ pub(crate) unsafe fn out_of_order<const IN_ORDER: bool, const M: usize, const NV
     b: *const f32,
     k: usize,
 ) -> usize {
-    /// Rows 0 to 5, and those given.
-    macro_rules! rows {
-        ($($more:tt)*) => {
-            in_eights!(
-                [(0 c00 c01 x0 y0 p0) (1 c10 c11 x1 y1 p1) (2 c20 c21 x2 y2 p2) (3 c30 c31 x3 y3 p3)]
-                [(4 c40 c41 z0 x0 p4) (5 c50 c51 z1 x1 p5) $($more)*]
-            )
-        };
-    }
-    macro_rules! in_eights {
-        (
-            [$(($m:literal $c0:ident $c1:ident $x:ident $y:ident $p:ident))*]
-            [$(($n:literal $d0:ident $d1:ident $z:ident $w:ident $q:ident))*]
-        ) => {
-            asm!(
-                $(load!("ldr", $z, $q, "], #16"),)*
-                "2:",
-                "subs {n}, {n}, #1",
-                $(load!("ldp", $x, $y, $p, "], #32"),)*
-                "ldp {b0:q}, {b1:q}, [{b}], #256",
-                $(fma!($c0, "b0", $x, "0"), fma!($c1, "b1", $x, "0"),)*
-                $(fma!($d0, "b0", $z, "0"), fma!($d1, "b1", $z, "0"),)*
-                "ldp {b2:q}, {b3:q}, [{b}, #-224]",
-                $(fma!($c0, "b2", $x, "1"), fma!($c1, "b3", $x, "1"),)*
-                $(fma!($d0, "b2", $z, "1"), fma!($d1, "b3", $z, "1"),)*
-                "ldp {b0:q}, {b1:q}, [{b}, #-192]",
-                $(fma!($c0, "b0", $x, "2"), fma!($c1, "b1", $x, "2"),)*
-                $(fma!($d0, "b0", $z, "2"), fma!($d1, "b1", $z, "2"),)*
-                "ldp {b2:q}, {b3:q}, [{b}, #-160]",
-                $(fma!($c0, "b2", $x, "3"), fma!($c1, "b3", $x, "3"),)*
-                $(fma!($d0, "b2", $z, "3"), fma!($d1, "b3", $z, "3"),)*
-                "b.eq 3f",
-                $(load!("ldp", $w, $z, $q, "], #32"),)*
-                "4:",
-                "ldp {b0:q}, {b1:q}, [{b}, #-128]",
-                $(fma!($c0, "b0", $y, "0"), fma!($c1, "b1", $y, "0"),)*
-                $(fma!($d0, "b0", $w, "0"), fma!($d1, "b1", $w, "0"),)*
-                "ldp {b2:q}, {b3:q}, [{b}, #-96]",
-                $(fma!($c0, "b2", $y, "1"), fma!($c1, "b3", $y, "1"),)*
-                $(fma!($d0, "b2", $w, "1"), fma!($d1, "b3", $w, "1"),)*
-                "ldp {b0:q}, {b1:q}, [{b}, #-64]",
-                $(fma!($c0, "b0", $y, "2"), fma!($c1, "b1", $y, "2"),)*
-                $(fma!($d0, "b0", $w, "2"), fma!($d1, "b1", $w, "2"),)*
-                "ldp {b2:q}, {b3:q}, [{b}, #-32]",
-                $(fma!($c0, "b2", $y, "3"), fma!($c1, "b3", $y, "3"),)*
-                $(fma!($d0, "b2", $w, "3"), fma!($d1, "b3", $w, "3"),)*
-                "b.ne 2b",
-                "b 5f",
-                "3:",
-                $(load!("ldr", $w, $q, "]"),)*
-                "b 4b",
-                "5:",
-                n = inout(reg) k / 8 => _,
-                b = inout(reg) b => _,
-                $($p = inout(reg) a.add($m * a_row) => _,)*
-                $($q = inout(reg) a.add($n * a_row) => _,)*
-                $($c0 = inout(vreg) acc[$m][0].0, $c1 = inout(vreg) acc[$m][1].0,)*
-                $($d0 = inout(vreg) acc[$n][0].0, $d1 = inout(vreg) acc[$n][1].0,)*
-                $($x = out(vreg) _, $y = out(vreg) _,)*
-                $($z = out(vreg) _,)*
-                b0 = out(vreg) _, b1 = out(vreg) _, b2 = out(vreg) _, b3 = out(vreg) _,
-                options(readonly, nostack),
-            )
-        };
-    }
-    if NV != 2 || k < 8 {
-        return 0;
-    }
-    // SAFETY: loads are from the M rows of A and the panel, for steps below k: `k / 8` times eight of them; nothing is written to
-    // memory.
-    unsafe {
-        match M {
-            6 => rows!(),
-            7 => rows!((6 c60 c61 z2 x2 p6)),
-            8 => rows!((6 c60 c61 z2 x2 p6) (7 c70 c71 z3 x3 p7)),
-            _ => return 0,
-        }
-    }
-    k / 8 * 8
+    by_eights!(fmla, acc, a, a_row, b, k)
+}
+
+/// Bytes by `sdot`, the same way: a step is four k, which are as wide as one of f32.
+///
+/// # Safety
+/// As `Sums::own_steps` for one panel, inside a function with dotprod.
+#[inline(always)]
+pub(crate) unsafe fn dot<const M: usize, const NV: usize>(
+    acc: &mut [[Dot; NV]; M],
+    a: *const u8,
+    a_row: usize,
+    b: *const u8,
+    steps: usize,
+) -> usize {
+    by_eights!(sdot, acc, a, a_row, b, steps)
 }
 
 /// For cores that execute in program order, two instructions a cycle at most (Cortex-A53, A55). One FMA and one other go together,
@@ -159,12 +185,12 @@ pub(crate) unsafe fn in_order<const IN_ORDER: bool, const M: usize, const NV: us
                 $(load!("ldr", $a, $p, i),)*
                 "cbz {i}, 3f",
                 "2:",
-                $(fma!($c0, "b0", $a, "0"), $even0, fma!($c1, "b1", $a, "0"), $even1,)*
-                $(fma!($c0, "b2", $a, "1"), $odd, fma!($c1, "b3", $a, "1"), load!("ldr", $a, $p, i),)*
+                $(fma!(fmla, $c0, "b0", $a, "0"), $even0, fma!(fmla, $c1, "b1", $a, "0"), $even1,)*
+                $(fma!(fmla, $c0, "b2", $a, "1"), $odd, fma!(fmla, $c1, "b3", $a, "1"), load!("ldr", $a, $p, i),)*
                 "b.ne 2b",
                 "3:",
-                $(fma!($c0, "b0", $a, "0"), $even0, fma!($c1, "b1", $a, "0"), $even1,)*
-                $(fma!($c0, "b2", $a, "1"), fma!($c1, "b3", $a, "1"),)*
+                $(fma!(fmla, $c0, "b0", $a, "0"), $even0, fma!(fmla, $c1, "b1", $a, "0"), $even1,)*
+                $(fma!(fmla, $c0, "b2", $a, "1"), fma!(fmla, $c1, "b3", $a, "1"),)*
                 // In bytes, from the last two k backwards.
                 i = inout(reg) -((k / 2 - 1) as isize * 8) => _,
                 b = inout(reg) b => _,
@@ -193,17 +219,23 @@ pub(crate) unsafe fn in_order<const IN_ORDER: bool, const M: usize, const NV: us
     k / 2 * 2
 }
 
-/// `acc += b * a[lane]` in assembly, of operands' names.
+/// `acc += b * a[lane]` in assembly, of operands' names: a lane is an f32, or four bytes.
 macro_rules! fma {
-    ($c:ident, $b:literal, $a:ident, $lane:literal) => {
+    (fmla, $($operands:tt)*) => { fma!(@ "fmla", ".4s", ".s[", $($operands)*) };
+    (sdot, $($operands:tt)*) => { fma!(@ "sdot", ".16b", ".4b[", $($operands)*) };
+    (@ $op:literal, $all:literal, $one:literal, $c:ident, $b:literal, $a:ident, $lane:literal) => {
         concat!(
-            "fmla {",
+            $op,
+            " {",
             stringify!($c),
             ":v}.4s, {",
             $b,
-            ":v}.4s, {",
+            ":v}",
+            $all,
+            ", {",
             stringify!($a),
-            ":v}.s[",
+            ":v}",
+            $one,
             $lane,
             "]"
         )
