@@ -54,7 +54,11 @@
 //! 3. Then the residual is added, then the activation applied ([`Activation`] has the definitions). NaN propagates. The sign of a
 //!    zero is unspecified.
 //! 4. Padding contributes nothing, even where weights are infinite or NaN.
-//! 5. The floating-point environment is neither read nor changed. [`Filter::flush_subnormals`] is offered when packing.
+//! 5. 8-bit integers ([`Qs8`], [`Qu8`]): **the same bits on every ISA**. No sum saturates, and packing refuses weights whose sums could leave
+//!    i32. Then `x = acc as f32 * (input.scale * weight_scale / output.scale)`, clamped to the activation's bounds less the output's
+//!    zero point, rounded to the nearest integer, ties to even, plus the zero point: what TensorFlow Lite gives with its XNNPACK delegate.
+//!    [`quantised`] has the rules of sums and means.
+//! 6. The floating-point environment is neither read nor changed. [`Filter::flush_subnormals`] is offered when packing.
 //!
 //! # Threads
 //!
@@ -67,6 +71,17 @@
 //!
 //! [`KernelSet::native`] takes the best kernels that this CPU runs, [`KernelSet::up_to`] none above an [`Isa`], and the environment
 //! variable `DWSEP_ISA` (feature `std`) names a maximum that only ever lowers. [`kernels`] lists all of them.
+//!
+//! | tier | kernels | proved by |
+//! |---|---|---|
+//! | `scalar`, `portable` | f32, integers | running, on x86-64 and on AArch64 under emulation |
+//! | `avx2_fma` | f32, integers | running |
+//! | `avx_vnni` | integers | nothing: no machine of the authors' has it, so it has to be asked for by name |
+//! | `avx512_vnni` | integers | running |
+//! | `neon_in_order`, `neon` | f32, integers | running under emulation |
+//! | `neon_dotprod`, `neon_i8mm` | integers | running under emulation |
+//!
+//! A tier without kernels of a kind has those of the tier below it.
 //!
 //! # Features
 //!
