@@ -1,7 +1,7 @@
 //! What a layer is: weights that are packed once, and a plan for each shape of its inputs.
 //!
 //! A layer lives as an op of the kernels does: **build** it from weights when a model is loaded, **plan** it for its inputs (which
-//! checks everything), **run** the plan. Layers with one input and one output are made of an [`Op`]; the others write their plan
+//! checks everything), **run** the plan. Layers with one input and one output are made of an `Op`; the others write their plan
 //! themselves.
 
 use std::fmt;
