@@ -177,8 +177,9 @@ pub(crate) unsafe trait Pixels: Copy {
 ///
 /// # Safety
 /// Readable for `n` bytes.
+// Not inlined, as `copy` is not: a patch has dozens of partial vectors, and compiling them took minutes.
 #[cfg(target_arch = "x86_64")]
-#[inline(always)]
+#[inline(never)]
 pub(crate) unsafe fn words(p: *const u8, n: usize) -> (u64, u64) {
     // SAFETY: each read lies within the n bytes.
     unsafe {
@@ -204,7 +205,7 @@ pub(crate) unsafe fn words(p: *const u8, n: usize) -> (u64, u64) {
 ///
 /// # Safety
 /// Readable and writable for `n` bytes.
-#[inline(always)]
+#[inline(never)]
 pub(crate) unsafe fn copy(from: *const u8, to: *mut u8, n: usize) {
     // SAFETY: every piece lies within the n bytes.
     unsafe {
