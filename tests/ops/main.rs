@@ -6,6 +6,7 @@ use dwsep::{
     ViewMut, global_average_pool, softmax,
 };
 
+mod quantised;
 mod views;
 mod workspace;
 
