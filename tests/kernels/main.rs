@@ -95,7 +95,10 @@ fn required_isa(isa: Isa) -> Outcome {
     if !isa.is_available() {
         return Err(format!("{isa} is required, and this CPU or this build cannot run it").into());
     }
-    let integers_only = matches!(isa, Isa::AvxVnni | Isa::Avx512Vnni);
+    let integers_only = matches!(
+        isa,
+        Isa::AvxVnni | Isa::Avx512Vnni | Isa::NeonDotprod | Isa::NeonI8mm
+    );
     for dtype in ["f32", "qs8", "qu8"] {
         let rows = || AnyKernel::all().filter(|k| k.isa() == isa && k.dtype() == dtype);
         if rows().next().is_none() && (dtype == "f32") == integers_only {
