@@ -1,6 +1,6 @@
 //! Operands that make the largest errors, and the largest sums.
 
-use dwsep::testing::{Kernel, gamma};
+use dwsep::testing::{How, Kernel, gamma};
 use dwsep::{Error, Quantised};
 
 use super::*;
@@ -129,6 +129,54 @@ fn of_integers<S: Quantised>(any: AnyKernel, kernel: Kernel<S>) -> Outcome {
                 kernel,
                 largest(Problem::new(op, Nhwc::new(1, 1, 2, 1), 2)),
             )?;
+        }
+    }
+    if op == Op::Pointwise {
+        powers_of_two(any, kernel)?;
+    }
+    Ok(())
+}
+
+/// Sums around every power of two that i32 holds, a column for each: where a kernel changes its way of computing (on AVX2 at 2^23), or an
+/// intermediate result would leave its type.
+fn powers_of_two<S: Quantised>(any: AnyKernel, kernel: Kernel<S>) -> Outcome {
+    let around = |power: i64| [-power - 1, -power, 1 - power, power - 1, power, power + 1];
+    let sums: Vec<i64> = (4..31).flat_map(|power| around(1 << power)).collect();
+    let (mr, nr) = any.tile();
+    // The largest numbers make sums that no other input exceeds, so that a sum is at the limit that packing knows of.
+    let kinds = [(Values::Uniform, 4), (Values::Largest, 32)];
+    let kinds = kinds
+        .into_iter()
+        .flat_map(|(values, seeds)| (0..seeds).map(move |seed| (values, seed)));
+    for (values, seed) in kinds {
+        let k = [3, 4, 17, 64][(seed + seed / 4) % 4];
+        // All of them side by side, so that every panel has a large one; then each in a panel of its own.
+        for (c_out, each) in [(sums.len(), 1), (sums.len() * nr, nr)] {
+            let problem = Problem {
+                values,
+                seed: seed as u64,
+                ..Problem::new(Op::Pointwise, Nhwc::new(1, 1, mr + 1, k), c_out)
+            };
+            let sum_of = |channel: usize| sums[channel / each];
+            let mut operands = problem.operands::<S>();
+            let integers = &mut operands.quantization;
+            let za = integers.input.zero_point;
+            // For the first pixel; the others are as near as numbers and weights let them.
+            let biases = (0..c_out).map(|channel| {
+                let weights = operands.weights[channel * k..].iter();
+                let weights = weights.map(|&byte| integers.weight(byte));
+                let products = weights.zip(&operands.input[..k]).map(|(w, &a)| {
+                    i64::from(w - integers.weight_zero_point) * i64::from(S::int(a) - za)
+                });
+                (sum_of(channel) - products.sum::<i64>()) as i32
+            });
+            operands.bias = Some(biases.collect());
+            // 64 steps of the output to the first pixel's sum.
+            let unit = integers.input.scale / integers.output.scale;
+            let scales = (0..c_out).map(|channel| 64.0 / sum_of(channel).abs() as f32 / unit);
+            integers.weight_scales = scales.collect();
+            let found = problem.check_on(kernel, &operands, How::On(&dwsep::Serial));
+            found.map_err(|f| failed(&problem, &f))?;
         }
     }
     Ok(())

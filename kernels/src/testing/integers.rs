@@ -226,6 +226,8 @@ impl Range {
                 Ends { upper: false, .. } => self.most,
             },
             Values::Cancelling => self.middle(),
+            // With room for two on either side, so that sums stay small.
+            Values::Ties => self.least + 2 + (random >> 8 & 0xffff) as i32 % 252,
             _ => match random % 8 {
                 0 => self.least,
                 1 => self.most,
@@ -262,7 +264,7 @@ impl Range {
             },
             Values::Cancelling if even => self.most,
             Values::Cancelling => self.least,
-            Values::Ties => near((random >> 8) as i32 % 5 - 2),
+            Values::Ties => near((random >> 8 & 0xffff) as i32 % 5 - 2),
         }
     }
 
@@ -399,5 +401,57 @@ impl Sums {
             i64::from(i32::MAX) - self.these.max(self.others)
         };
         bias.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Qs8, Qu8};
+
+    /// The share of outputs at an end of their type, and how many different ones there are, over many problems of an op.
+    fn spread<S: Quantised>(op: Op, values: Values) -> (f64, usize) {
+        let (mut ends, mut all, mut seen) = (0, 0, [false; 256]);
+        for seed in 0..64 {
+            let problem = Problem {
+                values,
+                seed,
+                ..Problem::new(op, Nhwc::new(1, 5, 4, 20), 20)
+            };
+            for y in S::expected(&problem, &problem.operands(), false) {
+                let q = S::int(y);
+                seen[(q - S::LEAST) as usize] = true;
+                all += 1;
+                ends += usize::from(q == S::LEAST || q == S::MOST);
+            }
+        }
+        let different = seen.iter().filter(|&&seen| seen).count();
+        (f64::from(ends as u32) / f64::from(all), different)
+    }
+
+    /// Mistakes show in outputs that are not clamped.
+    #[test]
+    fn outputs_are_spread() {
+        for op in Op::ALL {
+            for values in Values::ALL {
+                for (ends, different) in [spread::<Qs8>(op, values), spread::<Qu8>(op, values)] {
+                    assert!(ends < 0.6, "{op:?} {values:?}: {ends} are at the ends");
+                    assert!(different > 100, "{op:?} {values:?}: {different} values");
+                }
+            }
+        }
+    }
+
+    /// Half a unit of the output a unit of the sum: every odd sum is a tie.
+    #[test]
+    fn ties_are_ties() {
+        let problem = Problem {
+            values: Values::Ties,
+            ..Problem::new(Op::Pointwise, Nhwc::new(1, 4, 4, 8), 8)
+        };
+        let operands: Operands<Qs8> = problem.operands();
+        let integers = &operands.quantization;
+        let scale = integers.input.scale * integers.weight_scales[0] / integers.output.scale;
+        assert_eq!(scale, 0.5);
     }
 }
