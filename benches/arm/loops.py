@@ -1,8 +1,8 @@
 """The inner loops of the NEON kernels, out of a linked program, through llvm-mca: a Markdown table.
 
-    loops.py OBJDUMP LLVM_MCA PROGRAM
+    loops.py OBJDUMP LLVM_MCA PROGRAM f32|int8
 
-Fails if a loop of a kernel reads or writes the stack.
+Fails if a loop of a kernel reads or writes the stack. Of the kernels of 8-bit integers those of i8: u8 differs before and after the loop.
 """
 
 import re
@@ -11,16 +11,27 @@ import sys
 
 import pairing
 
-# Each core with the cycles that an FMA of 128 bits takes of it: two pipes of 64 bits make one a cycle, two of 128 bits two.
+# Each core with the cycles that a multiplication of 128 bits takes of it: two pipes of 64 bits make one FMA a cycle, two of 128 bits two.
 # In order: llvm-mca's models of these two are unfit for loads among FMAs (the page says why), so no share is printed.
 IN_ORDER = ["cortex-a53", "cortex-a55"]
-OUT_OF_ORDER = {"cortex-a72": 1, "neoverse-n1": 0.5}
+OUT_OF_ORDER = {"cortex-a72": {"fmla": 1}, "neoverse-n1": {"fmla": 0.5}}
+LONG = {"smull": 1, "smull2": 1, "smlal": 1, "smlal2": 1}
+OUT_OF_ORDER_INT8 = {
+    "cortex-a72": LONG,
+    "neoverse-n1": {**LONG, "sdot": 0.5},
+    "neoverse-n2": {**LONG, "smull": 0.5, "smull2": 0.5, "sdot": 0.5, "smmla": 0.5},
+}
+# Products of each multiplication; those of `smlal` are as many as its target has lanes.
+PRODUCTS = {"fmla": 4, "smull": 8, "smull2": 8, "smlal": None, "smlal2": None, "sdot": 16, "smmla": 32}
 ITERATIONS = 200
-# Loops with fewer FMAs are those of tails: partial vectors, single rows, corners.
-HOT = 24
+# Loops with fewer multiplications are those of tails: partial vectors, single rows, corners.
+HOT = 16
 
 FUNCTION = re.compile(r"^[0-9a-f]+ <(.*)>:$")
-KERNEL = re.compile(r"::neon_f32::(?P<row>(?:PW|DW)_\w+)::(?P<function>run|stride[12])$")
+KERNEL = {
+    "f32": re.compile(r"::neon_f32::(?P<row>(?:PW|DW)_\w+)::(?P<function>run|stride[12])$"),
+    "int8": re.compile(r"::(?:neon|i8mm)_q8::(?P<row>(?:PW|DW)_QS8_\w+)::(?P<function>run|stride[12])$"),
+}
 INSTRUCTION = re.compile(r"^\s*([0-9a-f]+):\t(\S+)\s*([^/<]*)")
 # A loop ends in a conditional branch backwards.
 BACKWARDS = re.compile(r"^(b\.\w+|cbn?z|tbn?z)$")
@@ -29,11 +40,23 @@ BACKWARDS = re.compile(r"^(b\.\w+|cbn?z|tbn?z)$")
 class Loop:
     def __init__(self, instructions):
         self.instructions = instructions
-        targets = [args.split(",")[0] for _, op, args in instructions if op == "fmla"]
-        self.fmas, self.outputs = len(targets), len(set(targets))
+        self.multiplications = [(op, args.split(",")[0]) for _, op, args in instructions if op in PRODUCTS]
+        # Where products of bytes are summed by another instruction, its targets are the accumulators.
+        sums = [args.split(",")[0] for _, op, args in instructions if op == "sadalp"]
+        self.fmas = len(self.multiplications)
+        # A panel with a mark: rare, and slower.
+        self.marked = len(sums) == self.fmas
+        self.outputs = len(set(sums or [target for _, target in self.multiplications]))
+        self.products = sum(PRODUCTS[op] or int(re.search(r"\.(\d)", target)[1]) for op, target in self.multiplications)
 
     def stack(self):
         return [f"{op} {args}" for _, op, args in self.instructions if "[sp" in args]
+
+    def slots(self, core):
+        """Cycles that the multiplications take at least; None where the core lacks one of them."""
+        if any(op not in core for op, _ in self.multiplications):
+            return None
+        return sum(core[op] for op, _ in self.multiplications)
 
     def assembly(self):
         """As llvm-mca takes it: where a branch goes does not matter."""
@@ -45,12 +68,12 @@ class Loop:
         return "\n".join(lines) + "\n"
 
 
-def kernels(text):
+def kernels(text, pattern):
     """The instructions of each kernel's function, as (address, operation, operands)."""
     found, current = {}, None
     for line in text.splitlines():
         if header := FUNCTION.match(line):
-            kernel = KERNEL.search(re.sub(r"::h[0-9a-f]{16}$", "", header[1]))
+            kernel = pattern.search(re.sub(r"::h[0-9a-f]{16}$", "", header[1]))
             current = found.setdefault((kernel["row"], kernel["function"]), []) if kernel else None
         elif current is not None and (instruction := INSTRUCTION.match(line)):
             current.append((int(instruction[1], 16), instruction[2], instruction[3].strip()))
@@ -72,7 +95,7 @@ def innermost_loops(instructions):
 
 def simulate(mca, core, loop):
     """Cycles of one iteration, as llvm-mca models the core."""
-    command = [mca, "-mtriple=aarch64-linux-gnu", f"-mcpu={core}", f"-iterations={ITERATIONS}"]
+    command = [mca, "-mtriple=aarch64-linux-gnu", f"-mcpu={core}", f"-iterations={ITERATIONS}", "-mattr=+dotprod,+i8mm"]
     run = subprocess.run(command, input=loop.assembly(), text=True, capture_output=True, check=False)
     if run.returncode != 0:
         sys.exit(f"loops: {' '.join(command)}: {run.stderr}")
@@ -80,37 +103,63 @@ def simulate(mca, core, loop):
 
 
 def main():
-    objdump, mca, program = sys.argv[1:]
+    objdump, mca, program, dtype = sys.argv[1:]
     command = [objdump, "-d", "-C", "--no-show-raw-insn", program]
     text = subprocess.run(command, text=True, capture_output=True, check=True).stdout
-    found = kernels(text)
+    found = kernels(text, KERNEL[dtype])
     if not found:
         sys.exit("loops: no NEON kernel in the program")
-
-    columns = [*OUT_OF_ORDER, "in order, by pairing", *IN_ORDER]
-    print("| kernel | loop | FMAs | other | " + " | ".join(columns) + " |")
-    print("|---|---|---|---|" + "---|" * len(columns))
+    table = {"f32": f32, "int8": int8}[dtype]
     spilled = []
+    table(mca, None, None, None)
     for (row, function), instructions in sorted(found.items()):
-        hot = [loop for loop in innermost_loops(instructions) if loop.fmas >= HOT]
+        hot = [loop for loop in innermost_loops(instructions) if loop.fmas >= HOT and not loop.marked]
         if not hot:
-            sys.exit(f"loops: {row}: no loop has {HOT} FMAs")
+            sys.exit(f"loops: {row}: no loop has {HOT} multiplications")
         # That of a full tile: the most outputs, then the most work, then the fewest instructions besides.
-        loop = min(hot, key=lambda loop: (-loop.outputs, -loop.fmas, len(loop.instructions)))
-        if row.startswith("PW"):
-            unit = loop.fmas // loop.outputs
-            what = f"{unit} k, {loop.outputs} accumulators"
-        else:
-            what, unit = f"{loop.outputs} outputs, stride {function[-1]}", 1
-        share = lambda cycles, each: f"{cycles / unit:.1f} ({100 * loop.fmas * each / cycles:.0f} %)"
-        cells = [share(simulate(mca, core, loop), each) for core, each in OUT_OF_ORDER.items()]
-        cells.append(share(pairing.cycles(loop), 1))
-        cells += [f"{simulate(mca, core, loop) / unit:.1f}" for core in IN_ORDER]
-        other = len(loop.instructions) - loop.fmas
-        print(f"| `{row.lower()}` | {what} | {loop.fmas} | {other} | " + " | ".join(cells) + " |")
+        loop = min(hot, key=lambda loop: (-loop.outputs, -loop.products, len(loop.instructions)))
+        table(mca, row, function, loop)
         spilled += [f"{row} {function}: {line}" for line in loop.stack()]
     if spilled:
         sys.exit("loops: stack traffic in a kernel's loop:\n" + "\n".join(spilled))
+
+
+def f32(mca, row, function, loop):
+    """A line of the table, or its head."""
+    if row is None:
+        columns = [*OUT_OF_ORDER, "in order, by pairing", *IN_ORDER]
+        print("| kernel | loop | FMAs | other | " + " | ".join(columns) + " |")
+        print("|---|---|---|---|" + "---|" * len(columns))
+        return
+    if row.startswith("PW"):
+        unit = loop.fmas // loop.outputs
+        what = f"{unit} k, {loop.outputs} accumulators"
+    else:
+        what, unit = f"{loop.outputs} outputs, stride {function[-1]}", 1
+    share = lambda cycles, least: f"{cycles / unit:.1f} ({100 * least / cycles:.0f} %)"
+    cells = [share(simulate(mca, core, loop), loop.slots(each)) for core, each in OUT_OF_ORDER.items()]
+    cells.append(share(pairing.cycles(loop), loop.fmas))
+    cells += [f"{simulate(mca, core, loop) / unit:.1f}" for core in IN_ORDER]
+    other = len(loop.instructions) - loop.fmas
+    print(f"| `{row.lower()}` | {what} | {loop.fmas} | {other} | " + " | ".join(cells) + " |")
+
+
+def int8(mca, row, function, loop):
+    """As `f32`, in products a cycle: a step is not the same for all."""
+    if row is None:
+        columns = [*OUT_OF_ORDER_INT8, "in order, by pairing"]
+        print("| kernel | loop | products | multiplications | other | " + " | ".join(columns) + " |")
+        print("|---|---|---|---|---|" + "---|" * len(columns))
+        return
+    what = f"{loop.outputs} accumulators" if row.startswith("PW") else f"stride {function[-1]}"
+    rate = lambda cycles, least: f"{loop.products / cycles:.1f} ({100 * least / cycles:.0f} %)"
+    cells = []
+    for core, each in OUT_OF_ORDER_INT8.items():
+        least = loop.slots(each)
+        cells.append("" if least is None else rate(simulate(mca, core, loop), least))
+    cells.append(rate(pairing.cycles(loop), loop.fmas))
+    other = len(loop.instructions) - loop.fmas
+    print(f"| `{row.lower()}` | {what} | {loop.products} | {loop.fmas} | {other} | " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":

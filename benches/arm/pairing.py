@@ -12,6 +12,8 @@ No board has confirmed the numbers.
 import re
 
 LATENCY = {"fma": 8, "vector": 4, "load": 4, "store": 1, "other": 1}
+# What adds to its first operand.
+ACCUMULATES = ("fmla", "smlal", "smlal2", "sadalp", "sdot", "smmla")
 ROUNDS = 8
 
 
@@ -40,7 +42,7 @@ class Instruction:
             targets = 0
         self.writes = {register: LATENCY[self.kind] for register in operands[:targets]}
         # An accumulator, or a vector of which a half is replaced.
-        reads_target = op == "fmla" or "[1]" in args.split(",")[0]
+        reads_target = op in ACCUMULATES or "[1]" in args.split(",")[0]
         self.reads = operands[0 if reads_target else targets :]
         if (moves := re.search(r"\[(x\d+)\],", args)) is not None:
             self.writes[moves[1]] = LATENCY["other"]

@@ -57,9 +57,9 @@ pub(crate) static PW_QS8: &[PwKernel<Qs8>] = &[
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
     neon_q8::PW_QS8_DOT,
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-    neon_q8::PW_QS8_4X4,
+    neon_q8::PW_QS8_2X8,
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-    neon_q8::PW_QS8_4X4_IN_ORDER,
+    neon_q8::PW_QS8_2X8_IN_ORDER,
     #[cfg(feature = "portable")]
     generic::PW_QS8_PORTABLE,
     generic::PW_QS8_SCALAR,
@@ -82,9 +82,9 @@ pub(crate) static PW_QU8: &[PwKernel<Qu8>] = &[
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
     neon_q8::PW_QU8_DOT,
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-    neon_q8::PW_QU8_4X4,
+    neon_q8::PW_QU8_2X8,
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-    neon_q8::PW_QU8_4X4_IN_ORDER,
+    neon_q8::PW_QU8_2X8_IN_ORDER,
     #[cfg(feature = "portable")]
     generic::PW_QU8_PORTABLE,
     generic::PW_QU8_SCALAR,

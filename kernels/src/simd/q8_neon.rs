@@ -4,7 +4,7 @@ use core::arch::aarch64::*;
 use core::arch::asm;
 
 use super::q8::{Pixels, Sums};
-use crate::arch::aarch64::pw_loops;
+use crate::arch::aarch64::{byte_loop, pw_loops};
 use crate::pack::MARK_BYTES;
 use crate::quantization::EpilogueQ8;
 
@@ -77,7 +77,7 @@ pub(crate) unsafe fn store_eight(
     }
 }
 
-/// Four columns, a vector of partial sums for each.
+/// Eight columns, a vector of partial sums for each.
 ///
 /// ```text
 ///   t = a[0..8] * w[0..8] + a[8..16] * w[8..16]      i16: smull, smlal
@@ -86,36 +86,34 @@ pub(crate) unsafe fn store_eight(
 /// Three instructions for 16 products, where `smlal` on 16-bit words takes four; and of the three two multiply, where there all four do,
 /// which on a Cortex-A72 share one pipe. `APART`, for panels with a mark, adds each product by itself.
 #[derive(Clone, Copy)]
-pub(crate) struct Bytes<const APART: bool>([int32x4_t; 4]);
+pub(crate) struct Bytes<const APART: bool>([int32x4_t; 8]);
 
 // SAFETY: NEON is in the target's base; pointers are used for as many elements as the trait says.
 unsafe impl<const APART: bool> Sums for Bytes<APART> {
-    const LANES: usize = 4;
+    const LANES: usize = 8;
     const STEP: usize = 16;
     const MARK_BYTES: usize = MARK_BYTES;
     type Marked = Bytes<true>;
 
     type Row = int8x16_t;
-    type Columns = [int8x16_t; 4];
+    type Columns = [int8x16_t; 8];
 
     #[inline(always)]
     unsafe fn load(p: *const i32) -> Self {
-        // SAFETY: readable for 4 sums.
+        // SAFETY: readable for 8 sums.
         unsafe {
-            let zero = vdupq_n_s32(0);
-            Self([
-                vld1q_lane_s32::<0>(p, zero),
-                vld1q_lane_s32::<0>(p.add(1), zero),
-                vld1q_lane_s32::<0>(p.add(2), zero),
-                vld1q_lane_s32::<0>(p.add(3), zero),
-            ])
+            let mut acc = [vdupq_n_s32(0); 8];
+            for (i, acc) in acc.iter_mut().enumerate() {
+                *acc = vsetq_lane_s32::<0>(p.add(i).read_unaligned(), *acc);
+            }
+            Self(acc)
         }
     }
 
     #[inline(always)]
     unsafe fn splat(x: i32) -> Self {
         // SAFETY: the trait's.
-        unsafe { Self([vsetq_lane_s32::<0>(x, vdupq_n_s32(0)); 4]) }
+        unsafe { Self([vsetq_lane_s32::<0>(x, vdupq_n_s32(0)); 8]) }
     }
 
     #[inline(always)]
@@ -134,21 +132,19 @@ unsafe impl<const APART: bool> Sums for Bytes<APART> {
     }
 
     #[inline(always)]
-    unsafe fn columns(p: *const u8) -> [int8x16_t; 4] {
-        // SAFETY: readable for a step of 4 columns.
+    unsafe fn columns(p: *const u8) -> [int8x16_t; 8] {
+        // SAFETY: readable for a step of 8 columns.
         unsafe {
-            let p = p.cast();
-            [
-                vld1q_s8(p),
-                vld1q_s8(p.add(16)),
-                vld1q_s8(p.add(32)),
-                vld1q_s8(p.add(48)),
-            ]
+            let mut columns = [vdupq_n_s8(0); 8];
+            for (i, columns) in columns.iter_mut().enumerate() {
+                *columns = vld1q_s8(p.add(16 * i).cast());
+            }
+            columns
         }
     }
 
     #[inline(always)]
-    unsafe fn dot(mut self, row: int8x16_t, columns: [int8x16_t; 4]) -> Self {
+    unsafe fn dot(mut self, row: int8x16_t, columns: [int8x16_t; 8]) -> Self {
         for (acc, w) in self.0.iter_mut().zip(columns) {
             // SAFETY: the trait's.
             unsafe {
@@ -164,34 +160,33 @@ unsafe impl<const APART: bool> Sums for Bytes<APART> {
     }
 
     #[inline(always)]
+    unsafe fn own_steps<const M: usize, const NV: usize, const P: usize>(
+        acc: &mut [[[Self; NV]; P]; M],
+        a: *const u8,
+        a_row: usize,
+        b: *const u8,
+        _b_panel: usize,
+        steps: usize,
+    ) -> usize {
+        if (APART, M, NV, P) != (false, 2, 1, 1) || steps == 0 {
+            return 0;
+        }
+        let (mut c, mut d) = (acc[0][0][0], acc[M - 1][0][0]);
+        // SAFETY: the same conditions.
+        unsafe { byte_loop::two_rows(&mut c.0, &mut d.0, a, a_row, b, steps) };
+        (acc[0][0][0], acc[M - 1][0][0]) = (c, d);
+        steps
+    }
+
+    #[inline(always)]
     unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, unsigned: bool, to: *mut u8) {
-        // SAFETY: readable for 4 scales, writable for 4 bytes.
-        unsafe { store_four(self.sums(), scales, e, unsigned, to) }
-    }
-
-    #[inline(always)]
-    unsafe fn store_two(
-        [a, b]: [Self; 2],
-        scales: *const f32,
-        e: &EpilogueQ8,
-        unsigned: bool,
-        to: *mut u8,
-    ) {
+        let [a, b, c, d, x, y, z, w] = self.0;
         // SAFETY: readable for 8 scales, writable for 8 bytes.
-        unsafe { store_eight([a.sums(), b.sums()], scales, e, unsigned, to) }
-    }
-}
-
-impl<const APART: bool> Bytes<APART> {
-    /// One sum a column.
-    ///
-    /// # Safety
-    /// None: NEON is in the target's base.
-    #[inline(always)]
-    unsafe fn sums(self) -> int32x4_t {
-        let [a, b, c, d] = self.0;
-        // SAFETY: the target's base.
-        unsafe { vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d)) }
+        unsafe {
+            let low = vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d));
+            let high = vpaddq_s32(vpaddq_s32(x, y), vpaddq_s32(z, w));
+            store_eight([low, high], scales, e, unsigned, to);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Kernels for AArch64.
 
+pub(crate) mod byte_loop;
 pub(crate) mod dw_patch;
 pub(crate) mod i8mm_q8;
 pub(crate) mod neon_f32;

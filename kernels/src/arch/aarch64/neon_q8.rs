@@ -1,6 +1,6 @@
 //! 8-bit integers on NEON.
 //!
-//! Pointwise 4 x 4 without dot products: 16 accumulators of partial sums, 4 vectors of A and 4 of the panel of 16 k each. 8 x 8 with them: as
+//! Pointwise 2 x 8 without dot products: 16 accumulators of partial sums, 2 vectors of A and 8 of the panel, of 16 k each. 8 x 8 with them: as
 //! for f32, where a step is four k.
 //! Depthwise 2 x 2: 8 accumulators of half a vector of channels, 9 taps, up to 5 pixels, and what the epilogue needs: a larger patch does not
 //! fit. There is nothing better to do for it with dot products, so that all tiers have the same functions.
@@ -11,7 +11,7 @@ use crate::kernel::args::{DwKernel, PwKernel};
 use crate::scheme::{Qs8, Qu8};
 use crate::simd::q8_neon::{Bytes, Dot, Words};
 
-pw_q8!(PW_QS8_4X4 "pw_qs8_4x4__neon", PW_QU8_4X4 "pw_qu8_4x4__neon", Neon, neon, Bytes<false>, 4 x 1, SignedPairs x 16);
+pw_q8!(PW_QS8_2X8 "pw_qs8_2x8__neon", PW_QU8_2X8 "pw_qu8_2x8__neon", Neon, neon, Bytes<false>, 2 x 1, SignedPairs x 16);
 pw_q8!(PW_QS8_DOT "pw_qs8_8x8__neon_dotprod", PW_QU8_DOT "pw_qu8_8x8__neon_dotprod", NeonDotprod, neon_dotprod, Dot, 8 x 2, Signed x 4);
 dw_q8!(DW_QS8_8C "dw3x3_qs8_8c__neon", DW_QU8_8C "dw3x3_qu8_8c__neon", Neon, neon, Words, s1 2 x 2, s2 2 x 2);
 
@@ -27,8 +27,8 @@ macro_rules! also {
 }
 
 also! {
-    PW_QS8_4X4_IN_ORDER: PwKernel<Qs8> = PW_QS8_4X4, NeonInOrder, "pw_qs8_4x4__neon_in_order";
-    PW_QU8_4X4_IN_ORDER: PwKernel<Qu8> = PW_QU8_4X4, NeonInOrder, "pw_qu8_4x4__neon_in_order";
+    PW_QS8_2X8_IN_ORDER: PwKernel<Qs8> = PW_QS8_2X8, NeonInOrder, "pw_qs8_2x8__neon_in_order";
+    PW_QU8_2X8_IN_ORDER: PwKernel<Qu8> = PW_QU8_2X8, NeonInOrder, "pw_qu8_2x8__neon_in_order";
     DW_QS8_IN_ORDER: DwKernel<Qs8> = DW_QS8_8C, NeonInOrder, "dw3x3_qs8_8c__neon_in_order";
     DW_QU8_IN_ORDER: DwKernel<Qu8> = DW_QU8_8C, NeonInOrder, "dw3x3_qu8_8c__neon_in_order";
     DW_QS8_DOT: DwKernel<Qs8> = DW_QS8_8C, NeonDotprod, "dw3x3_qs8_8c__neon_dotprod";
