@@ -46,6 +46,8 @@ class Loop:
         self.fmas = len(self.multiplications)
         # A panel with a mark: rare, and slower.
         self.marked = len(sums) == self.fmas
+        # Partial vectors of integers are loaded by a call.
+        self.calls = any(op == "bl" for _, op, _ in instructions)
         self.outputs = len(set(sums or [target for _, target in self.multiplications]))
         self.products = sum(PRODUCTS[op] or int(re.search(r"\.(\d)", target)[1]) for op, target in self.multiplications)
 
@@ -113,7 +115,7 @@ def main():
     spilled = []
     table(mca, None, None, None)
     for (row, function), instructions in sorted(found.items()):
-        hot = [loop for loop in innermost_loops(instructions) if loop.fmas >= HOT and not loop.marked]
+        hot = [loop for loop in innermost_loops(instructions) if loop.fmas >= HOT and not (loop.marked or loop.calls)]
         if not hot:
             sys.exit(f"loops: {row}: no loop has {HOT} multiplications")
         # That of a full tile: the most outputs, then the most work, then the fewest instructions besides.
