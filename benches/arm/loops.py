@@ -52,7 +52,8 @@ class Loop:
         self.products = sum(PRODUCTS[op] or int(re.search(r"\.(\d)", target)[1]) for op, target in self.multiplications)
 
     def stack(self):
-        return [f"{op} {args}" for _, op, args in self.instructions if "[sp" in args]
+        """Through the stack pointer or the frame pointer."""
+        return [f"{op} {args}" for _, op, args in self.instructions if "[sp" in args or "[x29" in args]
 
     def slots(self, core):
         """Cycles that the multiplications take at least; None where the core lacks one of them."""

@@ -2,8 +2,8 @@
 //!
 //! Pointwise 2 x 8 without dot products: 16 accumulators of partial sums, 2 vectors of A and 8 of the panel, of 16 k each. 8 x 8 with them: as
 //! for f32, where a step is four k.
-//! Depthwise 2 x 2: 8 accumulators of half a vector of channels, 9 taps, up to 5 pixels, and what the epilogue needs: a larger patch does not
-//! fit. There is nothing better to do for it with dot products, so that all tiers have the same functions.
+//! Depthwise 2 x 2, or 1 x 3 at stride 2: 8 or 6 accumulators of half a vector of channels, 9 taps, the pixels, and what the epilogue needs. A
+//! larger patch does not fit. Dot products do not help it, so that all tiers have the same functions.
 
 use crate::arch::{dw_q8, pw_q8};
 use crate::isa::Isa;
@@ -13,7 +13,7 @@ use crate::simd::q8_neon::{Bytes, Dot, Words};
 
 pw_q8!(PW_QS8_2X8 "pw_qs8_2x8__neon", PW_QU8_2X8 "pw_qu8_2x8__neon", Neon, neon, Bytes<false>, 2 x 1, SignedPairs x 16);
 pw_q8!(PW_QS8_DOT "pw_qs8_8x8__neon_dotprod", PW_QU8_DOT "pw_qu8_8x8__neon_dotprod", NeonDotprod, neon_dotprod, Dot, 8 x 2, Signed x 4);
-dw_q8!(DW_QS8_8C "dw3x3_qs8_8c__neon", DW_QU8_8C "dw3x3_qu8_8c__neon", Neon, neon, Words, s1 2 x 2, s2 2 x 2);
+dw_q8!(DW_QS8_8C "dw3x3_qs8_8c__neon", DW_QU8_8C "dw3x3_qu8_8c__neon", Neon, neon, Words, s1 2 x 2, s2 1 x 3);
 
 /// Rows of other tiers that have the functions of one above.
 macro_rules! also {
