@@ -68,12 +68,14 @@ pub enum Error {
     },
 
     /// A tensor's elements are of a type that is not read.
-    #[error("{origin}: tensor `{tensor}` is of type {found}, expected F32, F16 or BF16")]
+    #[error("{origin}: tensor `{tensor}` is of type {found}, expected {expected}")]
     TensorType {
         /// Where the weights come from.
         origin: String,
         /// The tensor's name.
         tensor: String,
+        /// The types that it may be of.
+        expected: &'static str,
         /// Its type, as safetensors calls it.
         found: String,
     },

@@ -14,6 +14,10 @@ use crate::{Engine, Error, Result, Session};
 /// MobileNetV1 1.0/224, trained on ImageNet: see NOTICE.
 static EMBEDDED: &[u8] = include_bytes!("../models/mobilenet_v1_1.0_224.safetensors");
 
+/// The entry of the metadata that says that a network is quantised, and how.
+pub(crate) const QUANTIZATION: &str = "quantization";
+pub(crate) const INT8: &str = "int8";
+
 /// The value that a network is given. Layer `i` writes value `i + 1`.
 pub(crate) const INPUT: usize = 0;
 
@@ -167,7 +171,62 @@ impl Model {
         if tflite::is_tflite(&bytes) {
             return Self::from_tflite(&origin, &bytes, engine.kernels(), TfliteOptions::default());
         }
-        Self::from_weights(&Safetensors::from_bytes(origin, bytes)?, engine.kernels())
+        Self::from_safetensors(&Safetensors::from_bytes(origin, bytes)?, engine.kernels())
+    }
+
+    /// The network in a safetensors file, in f32 or quantised.
+    ///
+    /// # Errors
+    /// As [`Model::load`], but for the file; [`Error::Layer`] for scales or zero points with which nothing can be computed.
+    pub fn from_safetensors(file: &Safetensors<'_>, kernels: &KernelSet) -> Result<Self> {
+        match file.metadata(QUANTIZATION) {
+            None => Self::from_weights(file, kernels),
+            Some(INT8) => Self::quantised(file, kernels, true),
+            Some(found) => Err(Error::Metadata {
+                origin: file.origin().to_owned(),
+                key: QUANTIZATION,
+                found: found.to_owned(),
+                expected: INT8,
+            }),
+        }
+    }
+
+    /// The network in a safetensors file that [`quantise`](crate::quantise) has made. `fuse` makes one layer of the two halves of a
+    /// block.
+    pub(crate) fn quantised(
+        file: &Safetensors<'_>,
+        kernels: &KernelSet,
+        fuse: bool,
+    ) -> Result<Self> {
+        let config = V1Config::of(file)?;
+        let (layers, format) = mobilenet_v1::quantised_layers(&config, file, kernels, fuse)?;
+        let mut model = Self::of(&config, layers, format);
+        model.name.push_str("_int8");
+        Ok(model)
+    }
+
+    /// The network in f32 with the halves of its blocks as layers of their own.
+    pub(crate) fn apart(
+        config: &V1Config,
+        weights: &dyn Weights,
+        kernels: &KernelSet,
+    ) -> Result<Self> {
+        let layers = mobilenet_v1::layers(config, weights, kernels, false)?;
+        Ok(Self::of(config, layers, Format::F32))
+    }
+
+    fn of(config: &V1Config, layers: Vec<NamedLayer>, format: Format) -> Self {
+        Self {
+            name: config.name(),
+            layers,
+            input: ValueInfo {
+                shape: Nhwc::new(1, config.resolution, config.resolution, 3),
+                format,
+            },
+            classes: config.classes,
+            labels: None,
+            probabilities: false,
+        }
     }
 
     /// The network in a TensorFlow Lite file that is in memory; `origin` is the file's name, which messages begin with.
@@ -211,14 +270,8 @@ impl Model {
         weights: &dyn Weights,
         kernels: &KernelSet,
     ) -> Result<Self> {
-        Ok(Self {
-            name: config.name(),
-            layers: mobilenet_v1::layers(config, weights, kernels)?,
-            input: ValueInfo::f32(Nhwc::new(1, config.resolution, config.resolution, 3)),
-            classes: config.classes,
-            labels: None,
-            probabilities: false,
-        })
+        let layers = mobilenet_v1::layers(config, weights, kernels, true)?;
+        Ok(Self::of(config, layers, Format::F32))
     }
 
     /// `mobilenet_v1_1.0`: the network and its width.

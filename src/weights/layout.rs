@@ -1,7 +1,7 @@
 //! From PyTorch's layouts to the kernels'.
 
 /// The transpose of a matrix of `columns` columns, both row-major. Elements behind the last full row are left out.
-pub(crate) fn transpose(matrix: &[f32], columns: usize) -> Vec<f32> {
+pub(crate) fn transpose<T: Copy>(matrix: &[T], columns: usize) -> Vec<T> {
     let rows = matrix.chunks_exact(columns);
     (0..columns)
         .flat_map(|column| rows.clone().map(move |row| row[column]))

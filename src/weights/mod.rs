@@ -44,14 +44,26 @@ pub trait Weights {
     fn tensor(&self, name: &str, expected: &[usize]) -> Result<Buffer> {
         let found = self.shape(name)?;
         if found != expected {
-            return Err(Error::TensorShape {
-                origin: self.origin().to_owned(),
-                tensor: name.to_owned(),
-                expected: expected.to_owned(),
-                found: found.to_owned(),
-            });
+            return Err(wrong_shape(self.origin(), name, found, expected));
         }
         self.values(name)
+    }
+}
+
+/// Refuses a tensor of another shape.
+fn expect_shape(weights: &dyn Weights, name: &str, expected: &[usize]) -> Result<()> {
+    match weights.shape(name)? {
+        found if found == expected => Ok(()),
+        found => Err(wrong_shape(weights.origin(), name, found, expected)),
+    }
+}
+
+fn wrong_shape(origin: &str, tensor: &str, found: &[usize], expected: &[usize]) -> Error {
+    Error::TensorShape {
+        origin: origin.to_owned(),
+        tensor: tensor.to_owned(),
+        expected: expected.to_owned(),
+        found: found.to_owned(),
     }
 }
 

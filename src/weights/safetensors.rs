@@ -16,7 +16,7 @@ use half::{bf16, f16};
 use safetensors::tensor::{Metadata, TensorInfo};
 use safetensors::{Dtype, SafeTensors};
 
-use super::{Weights, missing};
+use super::{Weights, expect_shape, missing};
 use crate::{Buffer, Error, Result};
 
 /// Bytes in front of the header, which hold its length.
@@ -122,6 +122,49 @@ impl<'a> Safetensors<'a> {
         }
     }
 
+    /// The elements of a tensor of I8, which has to have the shape `expected`.
+    pub(crate) fn i8s(&self, name: &str, expected: &[usize]) -> Result<Vec<i8>> {
+        let bytes = self.bytes_of(name, expected, Dtype::I8, "I8")?;
+        Ok(bytes.iter().map(|&x| x as i8).collect())
+    }
+
+    /// The elements of a tensor of I32, which has to have the shape `expected`.
+    pub(crate) fn i32s(&self, name: &str, expected: &[usize]) -> Result<Vec<i32>> {
+        let bytes = self.bytes_of(name, expected, Dtype::I32, "I32")?;
+        let (elements, _) = bytes.as_chunks();
+        Ok(elements.iter().map(|&x| i32::from_le_bytes(x)).collect())
+    }
+
+    fn bytes_of(
+        &self,
+        name: &str,
+        expected: &[usize],
+        dtype: Dtype,
+        dtype_name: &'static str,
+    ) -> Result<&[u8]> {
+        let info = self.info(name)?;
+        if info.dtype != dtype {
+            return Err(self.wrong_type(name, info.dtype, dtype_name));
+        }
+        expect_shape(self, name, expected)?;
+        Ok(self.data(info))
+    }
+
+    /// In range: `parse` has compared all offsets with the length of the file.
+    fn data(&self, info: &TensorInfo) -> &[u8] {
+        let (start, end) = info.data_offsets;
+        &self.bytes[self.data + start..self.data + end]
+    }
+
+    fn wrong_type(&self, tensor: &str, found: Dtype, expected: &'static str) -> Error {
+        Error::TensorType {
+            origin: self.origin.clone(),
+            tensor: tensor.to_owned(),
+            expected,
+            found: found.to_string(),
+        }
+    }
+
     fn info(&self, name: &str) -> Result<&TensorInfo> {
         self.metadata.info(name).ok_or_else(|| missing(self, name))
     }
@@ -146,18 +189,12 @@ impl Weights for Safetensors<'_> {
 
     fn values(&self, name: &str) -> Result<Buffer> {
         let info = self.info(name)?;
-        // In range: `parse` has compared all offsets with the length of the file.
-        let (start, end) = info.data_offsets;
-        let bytes = &self.bytes[self.data + start..self.data + end];
+        let bytes = self.data(info);
         match info.dtype {
             Dtype::F32 => decode(bytes, f32::from_le_bytes, |x, y| y.copy_from_slice(x)),
             Dtype::F16 => decode(bytes, f16::from_le_bytes, |x, y| x.convert_to_f32_slice(y)),
             Dtype::BF16 => decode(bytes, bf16::from_le_bytes, |x, y| x.convert_to_f32_slice(y)),
-            other => Err(Error::TensorType {
-                origin: self.origin.clone(),
-                tensor: name.to_owned(),
-                found: other.to_string(),
-            }),
+            other => Err(self.wrong_type(name, other, "F32, F16 or BF16")),
         }
     }
 }

@@ -4,16 +4,19 @@
 //! last depthwise layer has stride 1 (the paper prints 2 by mistake). Names and layouts of the weights are those of Hugging
 //! Face's `google/mobilenet_v1_*`.
 
-use dwsep::{Activation, Filter, KernelSet, Nhwc, Stride};
+mod layers;
+mod quantised;
+mod units;
 
+use dwsep::{Activation, Nhwc, Stride};
+
+pub(crate) use self::layers::layers;
+pub(crate) use self::quantised::quantised_layers;
+pub(crate) use self::units::{Kind, Unit};
 use super::summary::Cost;
 pub use super::summary::LayerSummary;
-use crate::fold::BatchNorm;
-use crate::layer::Layer;
-use crate::layers::{Conv3x3, Dense, GlobalAveragePool, Separable};
-use crate::model::NamedLayer;
-use crate::weights::{Weights, transpose};
-use crate::{Buffer, Error, Result};
+use crate::weights::Weights;
+use crate::{Error, Result};
 
 /// Channels of the image.
 const IMAGE: usize = 3;
@@ -226,117 +229,23 @@ fn pointwise_prefix(i: usize) -> String {
 /// As [`V1Config::blocks`].
 pub fn tensor_shapes(config: &V1Config) -> Result<Vec<(String, Vec<usize>)>> {
     let mut shapes = Vec::new();
-    let mut convolution = |prefix: &str, shape: [usize; 4]| {
-        shapes.push((format!("{prefix}.convolution.weight"), shape.to_vec()));
-        for parameter in NORMALIZATION {
-            shapes.push((
-                format!("{prefix}.normalization.{parameter}"),
-                vec![shape[0]],
-            ));
+    for unit in config.units()? {
+        let shape = unit.shape();
+        let per_channel = vec![shape[0]];
+        shapes.push((unit.weight(), shape));
+        match unit.kind {
+            Kind::Dense => shapes.push((CLASSIFIER_BIAS.to_owned(), per_channel)),
+            _ => shapes.extend(NORMALIZATION.map(|parameter| {
+                let name = format!("{}.normalization.{parameter}", unit.prefix);
+                (name, per_channel.clone())
+            })),
         }
-    };
-    let mut c = config.stem_channels()?;
-    convolution(STEM_PREFIX, [c, IMAGE, 3, 3]);
-    for (i, block) in config.blocks()?.into_iter().enumerate() {
-        convolution(&depthwise_prefix(i), [block.c_in, 1, 3, 3]);
-        convolution(&pointwise_prefix(i), [block.c_out, block.c_in, 1, 1]);
-        c = block.c_out;
     }
-    shapes.push((CLASSIFIER_WEIGHT.to_owned(), vec![config.classes, c]));
-    shapes.push((CLASSIFIER_BIAS.to_owned(), vec![config.classes]));
     Ok(shapes)
 }
 
 /// The parameters of a batch norm: gamma, beta, mean, variance.
 const NORMALIZATION: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
-
-/// Weights in the layout of the file, with the batch norm behind them folded in, and the bias.
-fn convolution(
-    weights: &dyn Weights,
-    prefix: &str,
-    shape: [usize; 4],
-) -> Result<(Buffer, Vec<f32>)> {
-    let mut filters = weights.tensor(&format!("{prefix}.convolution.weight"), &shape)?;
-    let parameter = |name| weights.tensor(&format!("{prefix}.normalization.{name}"), &shape[..1]);
-    let [gamma, beta, mean, variance] = NORMALIZATION.map(parameter);
-    let norm = BatchNorm {
-        gamma: gamma?.to_vec(),
-        beta: beta?.to_vec(),
-        mean: mean?.to_vec(),
-        variance: variance?.to_vec(),
-        epsilon: EPSILON,
-    };
-    let bias = norm.fold(&mut filters);
-    Ok((filters, bias))
-}
-
-/// Layers, each of which reads what the one before it writes.
-struct Chain(Vec<NamedLayer>);
-
-impl Chain {
-    fn push(&mut self, name: &str, layer: dwsep::Result<impl Layer + 'static>) -> Result<()> {
-        let input = self.0.len();
-        self.0.push(NamedLayer::new(name, layer, vec![input])?);
-        Ok(())
-    }
-}
-
-/// The layers, packed for `kernels`.
-pub(crate) fn layers(
-    config: &V1Config,
-    weights: &dyn Weights,
-    kernels: &KernelSet,
-) -> Result<Vec<NamedLayer>> {
-    let activation = config.activation;
-    let mut c = config.stem_channels()?;
-    let mut layers = Chain(Vec::with_capacity(BLOCKS.len() + 3));
-
-    // [O, I, 3, 3] to [O, 3, 3, I]
-    let (filters, bias) = convolution(weights, STEM_PREFIX, [c, IMAGE, 3, 3])?;
-    let filters: Vec<f32> = filters
-        .chunks(IMAGE * TAPS)
-        .flat_map(|filter| transpose(filter, TAPS))
-        .collect();
-    let filter = Filter::new(&filters, Some(&bias));
-    let stem = Conv3x3::new(kernels, (IMAGE, c), filter, Stride::Two, activation);
-    layers.push(STEM_NAME, stem)?;
-
-    for (
-        i,
-        Block {
-            name,
-            stride,
-            c_in,
-            c_out,
-        },
-    ) in config.blocks()?.into_iter().enumerate()
-    {
-        // [C, 1, 3, 3] to [3, 3, C]
-        let (filters, dw_bias) = convolution(weights, &depthwise_prefix(i), [c_in, 1, 3, 3])?;
-        let dw_filters = transpose(&filters, TAPS);
-        let (pw_filters, pw_bias) =
-            convolution(weights, &pointwise_prefix(i), [c_out, c_in, 1, 1])?;
-        let block = Separable::new(
-            kernels,
-            (c_in, c_out),
-            Filter::new(&dw_filters, Some(&dw_bias)),
-            Filter::new(&pw_filters, Some(&pw_bias)),
-            stride,
-            activation,
-        );
-        layers.push(&name, block)?;
-        c = c_out;
-    }
-
-    layers.push(POOL_NAME, Ok(GlobalAveragePool::F32))?;
-
-    let filters = weights.tensor(CLASSIFIER_WEIGHT, &[config.classes, c])?;
-    let bias = weights.tensor(CLASSIFIER_BIAS, &[config.classes])?;
-    let filter = Filter::new(&filters, Some(&bias));
-    let logits = Dense::new(kernels, (c, config.classes), filter, Activation::None);
-    layers.push(LOGITS_NAME, logits)?;
-    Ok(layers.0)
-}
 
 /// What each layer costs for one image of `h` rows and `w` columns, and what a standard convolution in its place would cost:
 /// a separable block costs `1 / c_out + 1 / 9` of it (the paper's equation 5).
