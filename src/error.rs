@@ -93,6 +93,22 @@ pub enum Error {
         expected: &'static str,
     },
 
+    /// A share of numbers is none.
+    #[error("the percentile is {found}, expected one above 0, and at most 100")]
+    Percentile {
+        /// In percent.
+        found: f64,
+    },
+
+    /// Images do not say which numbers a layer gives.
+    #[error("{layer}: no range of finite numbers in {images} images")]
+    Calibration {
+        /// The layer's name.
+        layer: String,
+        /// How many images it has seen.
+        images: usize,
+    },
+
     /// A width multiplier is not a positive, finite number, or one that makes more channels than can be counted.
     #[error("alpha is {alpha}, expected a positive, finite number, and not beyond all memory")]
     Alpha {

@@ -17,6 +17,7 @@ pub mod layer;
 pub mod layers;
 mod model;
 pub mod models;
+pub mod quantise;
 mod session;
 mod softmax;
 mod tensor;

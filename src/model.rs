@@ -248,8 +248,15 @@ impl Model {
     /// # Errors
     /// None that are known.
     pub fn embedded(engine: &Engine) -> Result<Self> {
-        let weights = Safetensors::from_bytes("the embedded weights", EMBEDDED)?;
-        Self::from_weights(&weights, engine.kernels())
+        Self::from_weights(&Self::embedded_weights()?, engine.kernels())
+    }
+
+    /// The weights of [`Model::embedded`].
+    ///
+    /// # Errors
+    /// None that are known.
+    pub fn embedded_weights() -> Result<Safetensors<'static>> {
+        Safetensors::from_bytes("the embedded weights", EMBEDDED)
     }
 
     /// The network that these weights belong to.

@@ -155,7 +155,7 @@ impl<'a> Classifier<'a> {
 }
 
 /// The files that `images` name, in their order; those of a folder by name. What cannot be looked into is in its place.
-fn find(images: &[PathBuf]) -> Vec<Result<PathBuf>> {
+pub fn find(images: &[PathBuf]) -> Vec<Result<PathBuf>> {
     let mut found = Vec::new();
     for path in images {
         if !path.is_dir() {
@@ -199,7 +199,7 @@ fn print(out: &mut dyn Write, classified: &Classified<'_>) -> io::Result<()> {
 }
 
 /// Shown only where there is something to wait for and stderr is a terminal.
-fn progress_bar(images: usize) -> ProgressBar {
+pub fn progress_bar(images: usize) -> ProgressBar {
     if images < 2 {
         return ProgressBar::hidden();
     }

@@ -6,6 +6,7 @@
 mod bench;
 mod classify;
 mod kernels;
+mod quantize;
 mod run;
 mod summary;
 mod table;
@@ -40,6 +41,7 @@ enum Command {
     Summary(summary::Summary),
     Kernels(kernels::Kernels),
     Bench(bench::Bench),
+    Quantize(quantize::Quantize),
 }
 
 /// Runs the program on the process's arguments.
@@ -50,6 +52,7 @@ pub fn main() -> ExitCode {
         Command::Summary(command) => command.run(),
         Command::Kernels(command) => command.run(),
         Command::Bench(command) => command.run(),
+        Command::Quantize(command) => command.run(),
     };
     match result {
         Ok(Outcome::Whole) => ExitCode::SUCCESS,

@@ -11,7 +11,9 @@ mod units;
 use dwsep::{Activation, Nhwc, Stride};
 
 pub(crate) use self::layers::layers;
-pub(crate) use self::quantised::quantised_layers;
+pub(crate) use self::quantised::{
+    bias_name, output_name, quantised_layers, scale_name, zero_point_name,
+};
 pub(crate) use self::units::{Kind, Unit};
 use super::summary::Cost;
 pub use super::summary::LayerSummary;
@@ -21,7 +23,7 @@ use crate::{Error, Result};
 /// Channels of the image.
 const IMAGE: usize = 3;
 /// Taps of a 3x3 window.
-const TAPS: usize = 9;
+pub(crate) const TAPS: usize = 9;
 /// Channels of the stem at alpha 1.
 const STEM: usize = 32;
 /// Stride of the depthwise and output channels of the pointwise convolution, at alpha 1.
@@ -48,7 +50,7 @@ const NARROWEST: usize = 8;
 const EPSILON: f64 = 1e-3;
 
 const STEM_NAME: &str = "conv_stem";
-const POOL_NAME: &str = "pool";
+pub(crate) const POOL_NAME: &str = "pool";
 const LOGITS_NAME: &str = "logits";
 const STEM_PREFIX: &str = "mobilenet_v1.conv_stem";
 const CLASSIFIER_WEIGHT: &str = "classifier.weight";
