@@ -59,10 +59,10 @@ mod tests {
             weights,
             scales,
             bias,
-        } = quantise(&[1.0, -2.0, 100.0, 50.0], &[0.5, -3.0], 0.1, |_, _| 0.0);
+        } = quantise(&[1.0, -2.0, 100.0, 50.0], &[0.6, -3.0], 0.1, |_, _| 0.0);
         assert_eq!(weights, [64, -127, 127, 64]);
         assert_eq!(scales, [2.0 / 127.0, 100.0 / 127.0]);
-        assert_eq!(bias, [318, -38]);
+        assert_eq!(bias, [381, -38]);
     }
 
     #[test]

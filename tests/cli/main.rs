@@ -5,6 +5,7 @@
 mod bench;
 mod classify;
 mod kernels;
+mod quantize;
 mod run;
 mod summary;
 mod tflite;
@@ -213,6 +214,7 @@ fn help_and_version_are_there() {
         "summary --help",
         "kernels --help",
         "bench --help",
+        "quantize --help",
     ] {
         assert!(
             stdout(&run_line(arguments)).contains("Usage: mobilenet"),

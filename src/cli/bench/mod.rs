@@ -81,7 +81,7 @@ struct NetworkArgs {
     model: ModelArgs,
 
     /// A network of this architecture with weights that are good for nothing but timing: v1
-    #[arg(long, value_name = "NAME", conflicts_with = "model")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["model", "dtype"])]
     arch: Option<Arch>,
 
     /// Width multiplier of --arch [default: 1.0]
