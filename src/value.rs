@@ -284,6 +284,9 @@ pub trait Integer: Element {
     /// The number, or the one of this type that is next to it.
     fn saturated(x: i64) -> Self;
 
+    /// The number, which is one of this type: of others the lowest bits.
+    fn narrow(x: i32) -> Self;
+
     /// How they stand for what.
     fn format(quantization: Quantization) -> Format;
 }
@@ -302,6 +305,10 @@ macro_rules! integer {
                 x.clamp($integer::MIN.into(), $integer::MAX.into()) as $integer
             }
 
+            fn narrow(x: i32) -> Self {
+                x as $integer
+            }
+
             fn format(quantization: Quantization) -> Format {
                 Format::$name(quantization)
             }
@@ -318,12 +325,15 @@ const NO_FRACTIONS: f32 = 12_582_912.0;
 /// becomes the zero point. A multiplication with the inverse of the scale, as XNNPACK does it.
 pub(crate) fn nearest<T: Integer>(q: Quantization, x: f32) -> T {
     let steps = x * (1.0 / q.scale);
-    let steps = if steps.is_nan() { 0.0 } else { steps };
     let (least, most) = (T::LEAST - q.zero_point, T::MOST - q.zero_point);
-    let steps = steps.clamp(least as f32, most as f32);
-    // In this sum there is no room for fractions. A call that rounds would cost as much as a layer of the network.
-    let steps = (steps + NO_FRACTIONS) - NO_FRACTIONS;
-    T::saturated(i64::from(steps as i32 + q.zero_point))
+    let (least, most) = (least as f32, most as f32);
+    // Nothing here is a branch or a call, so that the loop around it becomes one of vectors; `max` and `min` would look for NaN, too.
+    let above = if steps > least { steps } else { least };
+    let within = if above < most { above } else { most };
+    let within = if steps.is_nan() { 0.0 } else { within };
+    // In this sum there is no room for fractions, and its bits are those of an integer.
+    let sum = (within + NO_FRACTIONS).to_bits() as i32 - NO_FRACTIONS.to_bits() as i32;
+    T::narrow(sum + q.zero_point)
 }
 
 /// The integers that stand for what is nearest to `input`. `format` is the output's.
