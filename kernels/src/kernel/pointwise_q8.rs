@@ -12,6 +12,7 @@
 use crate::kernel::args::{Order, PwArgs};
 use crate::kernel::tiles::{Ahead, CHUNK, Tiles};
 use crate::pack::ROW_HEADER;
+use crate::quantization::EpilogueQ8;
 use crate::scheme::Quantised;
 use crate::simd::q8::Sums;
 
@@ -178,59 +179,78 @@ unsafe fn tile<S: Quantised, V: Sums, const M: usize, const NV: usize, const P: 
             ahead.step();
             left -= chunk;
         }
-        for (m, acc) in acc.into_iter().enumerate() {
-            for (q, acc) in acc.into_iter().enumerate() {
-                let scales = packed.add(q * p.b_panel + 4 * nr).cast::<f32>();
-                store::<S, V, NV>(p, row + m, (panel + q) * nr, scales, acc);
+        for q in 0..P {
+            let scales = packed.add(q * p.b_panel + 4 * nr).cast::<f32>();
+            let (e, columns) = (&p.epilogue, p.n - (panel + q) * nr);
+            let to = p.c.cast::<u8>().add(row * p.c_row + (panel + q) * nr);
+            // Spelt out, and decided once: as a loop over rows it keeps sums on the stack.
+            macro_rules! rows {
+                ($($m:literal)+) => {
+                    if columns >= nr {
+                        $(if $m < M {
+                            store::<S, V, NV>(e, scales, acc[$m][q], to.add($m * p.c_row));
+                        })+
+                    } else {
+                        $(if $m < M {
+                            store_partial::<S, V, NV>(e, scales, acc[$m][q], to.add($m * p.c_row), columns);
+                        })+
+                    }
+                };
             }
+            rows!(0 1 2 3 4 5 6 7 8 9 10 11);
+        }
+    }
+    const { assert!(M <= 12, "add rows above") }
+}
+
+/// Requantises and stores `NV` vectors of a row.
+///
+/// # Safety
+/// `scales` is readable and `to` writable for as many columns.
+#[inline(always)]
+unsafe fn store<S: Quantised, V: Sums, const NV: usize>(
+    e: &EpilogueQ8,
+    scales: *const f32,
+    acc: [V; NV],
+    to: *mut u8,
+) {
+    let mut v = 0;
+    // SAFETY: the caller's promise.
+    unsafe {
+        while v + 2 <= NV {
+            let at = v * V::LANES;
+            let two = [acc[v], acc[v + 1]];
+            V::store_two(two, scales.add(at), e, S::UNSIGNED, to.add(at));
+            v += 2;
+        }
+        if v < NV {
+            let at = v * V::LANES;
+            acc[v].store(scales.add(at), e, S::UNSIGNED, to.add(at));
         }
     }
 }
 
-/// Requantises and stores `NV` vectors of row `row` from column `col` on, as far as there are columns.
+/// As [`store`], of which the first `columns` are there.
 ///
 /// # Safety
-/// As [`run`]; `row < m`, `col < n`, `scales` are those of the panel.
+/// As [`store`], but `to` is writable for `columns` bytes.
 #[inline(always)]
-unsafe fn store<S: Quantised, V: Sums, const NV: usize>(
-    p: &PwArgs<S>,
-    row: usize,
-    col: usize,
+unsafe fn store_partial<S: Quantised, V: Sums, const NV: usize>(
+    e: &EpilogueQ8,
     scales: *const f32,
     acc: [V; NV],
+    to: *mut u8,
+    columns: usize,
 ) {
-    let (columns, e) = (p.n - col, &p.epilogue);
-    // SAFETY: PwArgs 4: `n - col` elements from `col` on are there, and no more are touched.
-    unsafe {
-        let c = p.c.cast::<u8>().add(row * p.c_row + col);
-        if columns >= NV * V::LANES {
-            let mut v = 0;
-            while v + 2 <= NV {
-                let at = v * V::LANES;
-                V::store_two(
-                    [acc[v], acc[v + 1]],
-                    scales.add(at),
-                    e,
-                    S::UNSIGNED,
-                    c.add(at),
-                );
-                v += 2;
-            }
-            if v < NV {
-                acc[v].store(
-                    scales.add(v * V::LANES),
-                    e,
-                    S::UNSIGNED,
-                    c.add(v * V::LANES),
-                );
-            }
-            return;
-        }
-        for (v, acc) in acc.into_iter().enumerate() {
-            let at = v * V::LANES;
-            let left = columns.saturating_sub(at).min(V::LANES);
-            if left > 0 {
-                acc.store_partial(scales.add(at), e, S::UNSIGNED, c.add(at), left);
+    for (v, acc) in acc.into_iter().enumerate() {
+        let at = v * V::LANES;
+        let left = columns.saturating_sub(at);
+        // SAFETY: the caller's promise.
+        unsafe {
+            if left >= V::LANES {
+                acc.store(scales.add(at), e, S::UNSIGNED, to.add(at));
+            } else if left > 0 {
+                acc.store_partial(scales.add(at), e, S::UNSIGNED, to.add(at), left);
             }
         }
     }

@@ -26,128 +26,146 @@ pub(crate) unsafe fn run<S: Quantised, V: Sums>(p: &PwArgs<S>, block: &Block, fo
         Word::Signed | Word::SignedPairs if S::UNSIGNED => 0x80,
         _ => 0,
     };
-    for i in 0..block.rows {
-        let from = p.a.wrapping_add((block.first + i) * p.a_row);
-        // SAFETY: the caller's promise: a prepared row has a header and as many words as `depth` elements take.
-        unsafe {
-            let to = block.to.add(i * block.row_bytes);
-            let body = to.add(ROW_HEADER);
-            let mut constant = 0;
-            if form.word == Word::Centred {
+    // SAFETY: the caller's promise; a prepared row has as many words as `depth` elements take, and `depth` of them are summed up.
+    unsafe {
+        match form.word {
+            Word::Centred => {
                 let centred = |x| (S::int(x) - zero_point) as i16;
-                row(
-                    p,
-                    from,
-                    block.depth,
-                    form.kr,
-                    body.cast::<i16>(),
-                    0,
-                    centred,
-                );
-            } else if form.word == Word::Products {
+                rows(p, block, form, 0, centred, |_| [0, 0]);
+            }
+            Word::Products => {
                 let shifted = |x| ((S::int(x) - S::LEAST - 128) << 8) as i16;
-                let (words, padding) = (body.cast::<i16>(), shifted(S::elem(zero_point)));
-                row(p, from, block.depth, form.kr, words, padding, shifted);
                 let n = block.depth.next_multiple_of(form.kr);
-                let (sum, products) = V::sums_of_words(words, n);
-                let weights = sum.wrapping_mul(zw).wrapping_neg();
-                // What two products in one leave beside 256 times their sum, and what a marked panel leaves.
-                constant = weights
-                    .wrapping_mul(256)
-                    .wrapping_sub(products)
-                    .wrapping_sub(sum.wrapping_mul(1 << 15));
-                to.cast::<i32>().add(1).write(weights);
-            } else {
-                let byte = |x| S::int(x) as u8 ^ flip;
-                row(
+                rows(
                     p,
-                    from,
-                    block.depth,
-                    form.kr,
-                    body,
-                    zero_point as u8 ^ flip,
-                    byte,
+                    block,
+                    form,
+                    shifted(S::elem(zero_point)),
+                    shifted,
+                    |words| {
+                        let (sum, products) = V::sums_of_words(words, n);
+                        let weights = sum.wrapping_mul(zw).wrapping_neg();
+                        // What two products in one leave beside 256 times their sum, and what a marked panel leaves.
+                        let own = weights
+                            .wrapping_mul(256)
+                            .wrapping_sub(products)
+                            .wrapping_sub(sum.wrapping_mul(1 << 15));
+                        [own, weights]
+                    },
                 );
-                // What weights with a zero point leave over.
-                if zw != 0 {
-                    let sum = sum(body, block.depth, form.is_signed());
-                    constant = sum.wrapping_mul(zw).wrapping_neg();
+            }
+            Word::Unsigned | Word::Signed | Word::SignedPairs => {
+                let byte = |x| S::int(x) as u8 ^ flip;
+                let padding = zero_point as u8 ^ flip;
+                if zw == 0 {
+                    rows(p, block, form, padding, byte, |_| [0, 0]);
+                } else {
+                    // What weights with a zero point leave over.
+                    rows(p, block, form, padding, byte, |words| {
+                        let sum = sum(words, block.depth, form.is_signed());
+                        [sum.wrapping_mul(zw).wrapping_neg(), 0]
+                    });
                 }
             }
-            to.cast::<i32>().write(constant);
         }
     }
 }
 
-/// One row of `depth` words, those in the padding `padding`, and zeros that fill a last step of `kr`.
+/// All rows of `block`, with `padding` where taps are in the padding. `constants` are those of the words of a row.
 ///
 /// # Safety
-/// As [`run`]; `to` is writable for so many words.
+/// As [`run`].
 #[inline(always)]
-unsafe fn row<S: Quantised, W: Pod>(
+unsafe fn rows<S: Quantised, W: Pod>(
     p: &PwArgs<S>,
-    from: *const S::Elem,
-    depth: usize,
-    kr: usize,
-    to: *mut W,
+    block: &Block,
+    form: FormQ8,
     padding: W,
     word: impl Fn(S::Elem) -> W,
+    constants: impl Fn(*const W) -> [i32; 2],
 ) {
-    // SAFETY: PwArgs 2: pieces are readable; they lie within `depth` words.
+    // SAFETY: the caller's promise; pieces are as long as the vector chosen for them, or longer.
     unsafe {
-        // A last step reads these, and weights of zero.
-        for i in depth..depth.next_multiple_of(kr) {
-            to.add(i).write(W::zeroed());
-        }
-        if p.segments * p.pieces * p.k < depth {
-            for i in 0..depth {
-                to.add(i).write(padding);
-            }
-        }
-        for segment in 0..p.segments {
-            for piece in 0..p.pieces {
-                let from = from.add(segment * p.a_segment + piece * p.a_piece);
-                let to = to.add(p.k_first + segment * p.k_segment + piece * p.k);
-                words(from, to, p.k, &word);
-            }
+        match p.k {
+            32.. => rows_by::<S, W, 32>(p, block, form, padding, word, constants),
+            16.. => rows_by::<S, W, 16>(p, block, form, padding, word, constants),
+            8.. => rows_by::<S, W, 8>(p, block, form, padding, word, constants),
+            4.. => rows_by::<S, W, 4>(p, block, form, padding, word, constants),
+            _ => rows_by::<S, W, 1>(p, block, form, padding, word, constants),
         }
     }
 }
 
-/// `n` words, in vectors of which the last overlaps the one before it: the stem's pieces are nine elements long.
+/// As [`rows`], by vectors of `N`, of which the last of a piece overlaps the one before it: the stem's pieces are nine elements long.
+/// Nothing is decided within a row that could be decided before, as a row may be eight bytes.
 ///
 /// # Safety
-/// `from` is readable and `to` writable for `n` elements.
+/// As [`run`]; pieces have at least `N` elements, or none.
 #[inline(always)]
-unsafe fn words<E: Copy, W: Copy>(from: *const E, to: *mut W, n: usize, word: &impl Fn(E) -> W) {
+unsafe fn rows_by<S: Quantised, W: Pod, const N: usize>(
+    p: &PwArgs<S>,
+    block: &Block,
+    form: FormQ8,
+    padding: W,
+    word: impl Fn(S::Elem) -> W,
+    constants: impl Fn(*const W) -> [i32; 2],
+) {
+    let padded = block.depth.next_multiple_of(form.kr);
+    let in_padding = p.segments * p.pieces * p.k < block.depth;
+    let mut from = p.a.wrapping_add(block.first * p.a_row);
+    let mut to = block.to;
+    for _ in 0..block.rows {
+        // SAFETY: the caller's promise: a prepared row has a header and as many words as `depth` elements take. PwArgs 2: pieces are
+        // readable; they lie within `depth` words.
+        unsafe {
+            let words = to.add(ROW_HEADER).cast::<W>();
+            // A last step reads these, and weights of zero.
+            for i in block.depth..padded {
+                words.add(i).write(W::zeroed());
+            }
+            if in_padding {
+                for i in 0..block.depth {
+                    words.add(i).write(padding);
+                }
+            }
+            for segment in 0..p.segments {
+                let mut from = from.wrapping_add(segment * p.a_segment);
+                let mut to = words.add(p.k_first + segment * p.k_segment);
+                for _ in 0..p.pieces {
+                    piece::<S::Elem, W, N>(from, to, p.k, &word);
+                    from = from.wrapping_add(p.a_piece);
+                    to = to.wrapping_add(p.k);
+                }
+            }
+            to.cast::<[i32; 2]>().write(constants(words));
+        }
+        from = from.wrapping_add(p.a_row);
+        to = to.wrapping_add(block.row_bytes);
+    }
+}
+
+/// `n` words.
+///
+/// # Safety
+/// `from` is readable and `to` writable for `n` elements, at least `N` or none.
+#[inline(always)]
+unsafe fn piece<E: Copy, W: Copy, const N: usize>(
+    from: *const E,
+    to: *mut W,
+    n: usize,
+    word: &impl Fn(E) -> W,
+) {
     // SAFETY: every vector lies within the `n` elements.
     unsafe {
-        match n {
-            16.. => {
-                let mut i = 0;
-                while i + 32 <= n {
-                    vector::<E, W, 32>(from.add(i), to.add(i), word);
-                    i += 32;
-                }
-                if i + 16 <= n {
-                    vector::<E, W, 16>(from.add(i), to.add(i), word);
-                }
-                vector::<E, W, 16>(from.add(n - 16), to.add(n - 16), word);
-            }
-            8.. => {
-                vector::<E, W, 8>(from, to, word);
-                vector::<E, W, 8>(from.add(n - 8), to.add(n - 8), word);
-            }
-            4.. => {
-                vector::<E, W, 4>(from, to, word);
-                vector::<E, W, 4>(from.add(n - 4), to.add(n - 4), word);
-            }
-            _ => {
-                for i in 0..n {
-                    vector::<E, W, 1>(from.add(i), to.add(i), word);
-                }
-            }
+        let Some(last) = n.checked_sub(N) else {
+            return;
+        };
+        let mut i = 0;
+        while i < last {
+            vector::<E, W, N>(from.add(i), to.add(i), word);
+            i += N;
         }
+        vector::<E, W, N>(from.add(last), to.add(last), word);
     }
 }
 

@@ -85,9 +85,16 @@ unsafe impl Sums for Vnni512 {
         to: *mut u8,
         n: usize,
     ) {
-        let mask = ((1_u32 << n) - 1) as __mmask16;
         // SAFETY: readable for 16 scales; masked bytes are not touched.
-        unsafe { _mm_mask_storeu_epi8(to.cast(), mask, self.bytes(scales, e)) }
+        unsafe {
+            let bytes = self.bytes(scales, e);
+            // The usual number, for which there is a faster instruction than a masked store.
+            if n == 8 {
+                return _mm_storel_epi64(to.cast(), bytes);
+            }
+            let mask = ((1_u32 << n) - 1) as __mmask16;
+            _mm_mask_storeu_epi8(to.cast(), mask, bytes);
+        }
     }
 }
 
