@@ -127,6 +127,8 @@ pub struct EpilogueQ8 {
     pub(crate) input_zero_point: i32,
     /// In the domain of i8.
     pub(crate) weight_zero_point: i32,
+    /// What a depthwise kernel changes the bits of its outputs by, for a pointwise one that meets them in place.
+    pub(crate) flip: u8,
 }
 
 impl EpilogueQ8 {
@@ -149,6 +151,7 @@ impl EpilogueQ8 {
             zero_point,
             input_zero_point: params.input_zero_point,
             weight_zero_point: params.weight_zero_point,
+            flip: 0,
         })
     }
 

@@ -65,6 +65,13 @@ pub trait Scheme: sealed::Sealed + Sized + Copy + Send + Sync + Debug + 'static 
     /// Bytes of a row of `k` elements in the form of its own that a kernel wants; see [`crate::kernel::prepared`].
     #[doc(hidden)]
     fn row_bytes(form: Self::PwForm, k: usize) -> usize;
+    /// Whether a kernel that wants rows in a form of its own takes those of `k` elements where they lie, once each element is changed by
+    /// these bits.
+    #[doc(hidden)]
+    fn met_in_place(form: Self::PwForm, epilogue: &Self::Epilogue, k: usize) -> Option<u8>;
+    /// As the epilogue, but for outputs that are changed by these bits.
+    #[doc(hidden)]
+    fn flipped(epilogue: Self::Epilogue, flip: u8) -> Self::Epilogue;
     /// Whether a packed panel is one that the kernel computes in its second way.
     #[doc(hidden)]
     fn has_mark(kernel: &PwKernel<Self>, panel: &[u8]) -> bool;
@@ -115,6 +122,14 @@ impl Scheme for F32 {
 
     fn row_bytes((): (), _k: usize) -> usize {
         0
+    }
+
+    fn met_in_place((): (), _epilogue: &EpilogueF32, _k: usize) -> Option<u8> {
+        None
+    }
+
+    fn flipped(epilogue: EpilogueF32, _flip: u8) -> EpilogueF32 {
+        epilogue
     }
 
     fn has_mark(_kernel: &PwKernel<F32>, _panel: &[u8]) -> bool {
@@ -194,6 +209,16 @@ macro_rules! quantised {
 
             fn row_bytes(form: FormQ8, k: usize) -> usize {
                 form.row_bytes(k)
+            }
+
+            fn met_in_place(form: FormQ8, epilogue: &EpilogueQ8, k: usize) -> Option<u8> {
+                // Weights with a zero point take a constant of each row.
+                let plain = epilogue.weight_zero_point == 0 && k.is_multiple_of(form.kr);
+                (form.in_place && plain).then(|| form.flip::<Self>())
+            }
+
+            fn flipped(epilogue: EpilogueQ8, flip: u8) -> EpilogueQ8 {
+                EpilogueQ8 { flip, ..epilogue }
             }
 
             fn has_mark(kernel: &PwKernel<Self>, panel: &[u8]) -> bool {

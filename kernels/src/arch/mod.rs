@@ -79,6 +79,10 @@ macro_rules! pw_q8 {
             const FORM: crate::pack::FormQ8 = crate::pack::FormQ8 {
                 kr: $kr,
                 word: crate::pack::Word::$word,
+                in_place: matches!(
+                    crate::pack::Word::$word,
+                    crate::pack::Word::Unsigned | crate::pack::Word::Signed | crate::pack::Word::SignedPairs
+                ),
             };
             // What one broadcast of a row's words meets.
             const { assert!(FORM.kr * FORM.bytes() == <$v as crate::simd::q8::Sums>::STEP) }

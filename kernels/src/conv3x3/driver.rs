@@ -80,6 +80,8 @@ pub(crate) fn rows<S: Scheme>(
                 a_row,
                 a_segment: from.h,
                 a_piece: from.w,
+                flip: 0,
+                header: 0,
                 b: op.packed.panels.data.as_ptr(),
                 b_panel: op.packed.panels.panel_bytes,
                 k_first: (taps_y.start * WINDOW + taps_x.start) * c_in,

@@ -19,7 +19,8 @@ use crate::scheme::Scheme;
 /// of `3 * c_in` elements, which lie side by side in NHWC; taps in the padding are left out by making it shorter. Where there are
 /// gaps between pixels, a segment is in `pieces` of `k` elements; otherwise it is one piece.
 ///
-/// A kernel with a preparation meets prepared rows instead, `a_row` bytes apart, of one segment and one piece of `k` elements.
+/// A kernel with a preparation meets prepared rows instead, `a_row` bytes apart, of one segment and one piece of `k` elements; or, where
+/// [`Scheme::met_in_place`] says so, rows as they lie.
 ///
 /// # Safety
 /// A kernel may be called when
@@ -48,6 +49,10 @@ pub struct PwArgs<S: Scheme> {
     pub(crate) a_segment: usize,
     /// Elements from a piece to the next.
     pub(crate) a_piece: usize,
+    /// Of quantised schemes, which bits of every element of A are the other way round.
+    pub(crate) flip: u8,
+    /// Bytes in front of the words of a prepared row; 0 where rows are met in place.
+    pub(crate) header: usize,
     pub(crate) b: *const u8,
     /// Bytes from a panel to the next.
     pub(crate) b_panel: usize,

@@ -7,11 +7,10 @@
 //!  acc = bias + constant;   acc += row x columns, a step at a time;   y = requantise(acc)
 //! ```
 //! Integer sums have no order, so that nothing here is part of the numerics contract but the result. Rows come from
-//! `prepare_q8.rs`: a step of them is one broadcast, and there is no tail of k.
+//! `prepare_q8.rs`, or lie in memory as such a row without its constant would: a step of them is one broadcast, and there is no tail of k.
 
 use crate::kernel::args::{Order, PwArgs};
 use crate::kernel::tiles::{Ahead, CHUNK, Tiles};
-use crate::pack::ROW_HEADER;
 use crate::quantization::EpilogueQ8;
 use crate::scheme::Quantised;
 use crate::simd::q8::Sums;
@@ -142,10 +141,15 @@ unsafe fn tile<S: Quantised, V: Sums, const M: usize, const NV: usize, const P: 
     // SAFETY: PwArgs 2 to 4 for prepared rows: each has a header and `steps` steps, each panel two vectors of columns and as many steps.
     unsafe {
         let a = p.a.cast::<u8>().add(row * p.a_row);
+        let in_place = p.header == 0;
         let packed = p.b.add(panel * p.b_panel);
         let mut acc = [[[V::splat(0); NV]; P]; M];
         for (m, acc) in acc.iter_mut().enumerate() {
-            let constant = V::splat(a.add(m * p.a_row).cast::<i32>().add(V::CONSTANT).read());
+            let constant = if in_place {
+                V::splat(0)
+            } else {
+                V::splat(a.add(m * p.a_row).cast::<i32>().add(V::CONSTANT).read())
+            };
             for (q, acc) in acc.iter_mut().enumerate() {
                 let bias = packed.add(q * p.b_panel).cast::<i32>();
                 for (v, acc) in acc.iter_mut().enumerate() {
@@ -153,7 +157,7 @@ unsafe fn tile<S: Quantised, V: Sums, const M: usize, const NV: usize, const P: 
                 }
             }
         }
-        let (mut a_step, mut b_step) = (a.add(ROW_HEADER), packed.add(8 * nr + V::MARK_BYTES));
+        let (mut a_step, mut b_step) = (a.add(p.header), packed.add(8 * nr + V::MARK_BYTES));
         let mut left = steps;
         while left > 0 {
             let chunk = left.min(CHUNK);

@@ -20,12 +20,7 @@ use crate::simd::q8::Sums;
 #[inline(always)]
 pub(crate) unsafe fn run<S: Quantised, V: Sums>(p: &PwArgs<S>, block: &Block, form: FormQ8) {
     let (zero_point, zw) = (p.epilogue.input_zero_point, p.epilogue.weight_zero_point);
-    // Bytes change sides of zero by their highest bit.
-    let flip = match form.word {
-        Word::Unsigned if !S::UNSIGNED => 0x80,
-        Word::Signed | Word::SignedPairs if S::UNSIGNED => 0x80,
-        _ => 0,
-    };
+    let flip = form.flip::<S>();
     // SAFETY: the caller's promise; a prepared row has as many words as `depth` elements take, and `depth` of them are summed up.
     unsafe {
         match form.word {

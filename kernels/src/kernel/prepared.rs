@@ -3,12 +3,13 @@
 //! ```text
 //! A, in place --prepare--> block of rows, in the workspace --run--> C
 //! ```
-//! A kernel of f32 reads A where it lies. Quantised ones want what a step takes side by side, padded to whole steps, perhaps widened,
+//! A kernel of f32 reads A where it lies, and so does one of bytes where these are what it multiplies. Else quantised ones want what a step takes side by side, padded to whole steps, perhaps widened,
 //! with the row's constant in front; taps in the padding become the input's zero point. A block is small enough to stay in cache.
 
 use crate::kernel::args::{Block, PwArgs, PwKernel};
 use crate::kernel::parts::balanced;
 use crate::memory::ALIGN;
+use crate::pack::ROW_HEADER;
 use crate::scheme::Scheme;
 
 /// What a block of rows may take of the second-level cache.
@@ -45,6 +46,12 @@ pub(crate) unsafe fn run<S: Scheme>(
         // SAFETY: the caller's promise.
         return unsafe { (kernel.run)(p) };
     };
+    let whole = p.segments == 1 && p.pieces == 1 && p.k == depth;
+    if whole && S::met_in_place(kernel.form, &p.epilogue, depth) == Some(p.flip) {
+        // SAFETY: the caller's promise; rows of elements are what `met_in_place` says.
+        return unsafe { (kernel.run)(p) };
+    }
+    debug_assert_eq!(p.flip, 0, "only rows that are met in place are changed");
     let row_bytes = S::row_bytes(kernel.form, depth);
     let most = block_rows(kernel, depth, p.m);
     let scratch = &mut scratch[..most * row_bytes];
@@ -69,6 +76,7 @@ pub(crate) unsafe fn run<S: Scheme>(
             a_row: row_bytes,
             a_segment: 0,
             a_piece: 0,
+            header: ROW_HEADER,
             k_first: 0,
             k_segment: 0,
             c: p.c.wrapping_add(rows.start * p.c_row),

@@ -34,6 +34,8 @@ pub struct FormQ8 {
     /// Steps of `k` that lie side by side.
     pub(crate) kr: usize,
     pub(crate) word: Word,
+    /// Whether rows of bytes that are whole steps and have no constant can be met where they lie.
+    pub(crate) in_place: bool,
 }
 
 /// What is multiplied.
@@ -65,6 +67,15 @@ impl FormQ8 {
     /// Whether elements become i8.
     pub(crate) fn is_signed(self) -> bool {
         matches!(self.word, Word::Signed | Word::SignedPairs)
+    }
+
+    /// What an element's bits are to be changed by to become a word: bytes change sides of zero by their highest bit.
+    pub(crate) fn flip<S: Quantised>(self) -> u8 {
+        match self.word {
+            Word::Unsigned if !S::UNSIGNED => 0x80,
+            Word::Signed | Word::SignedPairs if S::UNSIGNED => 0x80,
+            _ => 0,
+        }
     }
 
     /// Whether some panels are marked.

@@ -19,12 +19,14 @@ const ROWS_OUTSIDE_BYTES: usize = 256 << 10;
 /// Least number of multiply-adds of a part: below that handing it to another thread costs more than computing it.
 const PART_MACS: usize = 1 << 15;
 
-/// The whole output, on the executor's threads.
+/// The whole output, on the executor's threads. `flip` as in [`rows`].
+#[allow(clippy::too_many_arguments)]
 pub(crate) fn run<S: Scheme>(
     packed: &PackedPointwise<S>,
     epilogue: S::Epilogue,
     executor: &dyn Executor,
     input: View<'_, S::Elem>,
+    flip: u8,
     residual: Option<View<'_, S::Elem>>,
     output: ViewMut<'_, S::Elem>,
     workspace: Parts<'_>,
@@ -51,6 +53,7 @@ pub(crate) fn run<S: Scheme>(
             packed,
             epilogue,
             &input,
+            flip,
             residual.as_ref(),
             part.rows,
             part.cols,
@@ -101,12 +104,13 @@ pub(crate) fn passing_bytes<S: Scheme>(packed: &PackedPointwise<S>) -> usize {
 }
 
 /// Rows `rows` of the `n * h` rows and channels `cols`, which start at a panel, into `output`, which holds these alone. `scratch` is a
-/// thread's part of the workspace.
+/// thread's part of the workspace. `flip` is what has been done to the input for [`Scheme::met_in_place`].
 #[allow(clippy::too_many_arguments)]
 pub(crate) fn rows<S: Scheme>(
     packed: &PackedPointwise<S>,
     epilogue: S::Epilogue,
     input: &View<'_, S::Elem>,
+    flip: u8,
     residual: Option<&View<'_, S::Elem>>,
     rows: Range<usize>,
     cols: Range<usize>,
@@ -161,6 +165,8 @@ pub(crate) fn rows<S: Scheme>(
             a_row: pixel_stride(input.layout()),
             a_segment: 0,
             a_piece: 0,
+            flip,
+            header: 0,
             b: panels.as_ptr(),
             b_panel: packed.panels.panel_bytes,
             k_first: 0,

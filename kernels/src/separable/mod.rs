@@ -42,6 +42,8 @@ pub struct Separable<S: Scheme = F32> {
     pub(crate) depthwise: Depthwise<S>,
     pub(crate) pointwise: PackedPointwise<S>,
     pub(crate) epilogue: S::Epilogue,
+    /// What the depthwise op changes the bits of its outputs by, so that the pointwise kernel can meet them in place.
+    pub(crate) flip: u8,
 }
 
 impl<S: Scheme> Separable<S> {
@@ -65,11 +67,16 @@ impl<S: Scheme> Separable<S> {
                 found,
             });
         }
-        let depthwise = Depthwise::new(depthwise, input, stride, padding, depthwise_activation)?;
+        let mut depthwise =
+            Depthwise::new(depthwise, input, stride, padding, depthwise_activation)?;
+        let epilogue = S::epilogue(pointwise_activation, &pointwise.panels.params)?;
+        let flip = S::met_in_place(pointwise.kernel.form, &epilogue, pointwise.c_in).unwrap_or(0);
+        depthwise.epilogue = S::flipped(depthwise.epilogue, flip);
         let op = Self {
             depthwise,
             pointwise: pointwise.clone(),
-            epilogue: S::epilogue(pointwise_activation, &pointwise.panels.params)?,
+            epilogue,
+            flip,
         };
         op.output_shape().len("output")?;
         Ok(op)

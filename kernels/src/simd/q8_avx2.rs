@@ -2,7 +2,7 @@
 
 use core::arch::x86_64::*;
 
-use super::q8::{Pixels, Sums, words};
+use super::q8::{Pixels, Sums, copy, words};
 use crate::quantization::EpilogueQ8;
 
 /// Eight sums in the order of the columns, or sixteen pixels.
@@ -23,14 +23,14 @@ pub(crate) unsafe fn scale(acc: __m256i, scales: *const f32, e: &EpilogueQ8) -> 
     }
 }
 
-/// Two vectors of integers, whose lanes `vpackssdw` puts side by side, plus the zero point, to 16 bytes: the first eight of
+/// Two vectors of integers, whose lanes `vpackssdw` puts side by side, plus the zero point, as 16 bytes: the first eight of
 /// `words` and the last eight.
 ///
 /// # Safety
-/// AVX2; `to` is writable for 16 bytes.
+/// AVX2.
 #[inline(always)]
-pub(crate) unsafe fn narrow(words: __m256i, e: &EpilogueQ8, unsigned: bool, to: *mut u8) {
-    // SAFETY: the caller's promise.
+pub(crate) unsafe fn narrow(words: __m256i, e: &EpilogueQ8, unsigned: bool) -> __m128i {
+    // SAFETY: the features.
     unsafe {
         let words = _mm256_add_epi16(words, _mm256_set1_epi16(e.zero_point as i16));
         let bytes = if unsigned {
@@ -39,7 +39,7 @@ pub(crate) unsafe fn narrow(words: __m256i, e: &EpilogueQ8, unsigned: bool, to: 
             _mm256_packs_epi16(words, words)
         };
         let bytes = _mm256_permute4x64_epi64::<0b1000>(bytes);
-        _mm_storeu_si128(to.cast(), _mm256_castsi256_si128(bytes));
+        _mm256_castsi256_si128(bytes)
     }
 }
 
@@ -92,13 +92,8 @@ unsafe impl Sums for Avx2 {
         // SAFETY: readable for 8 scales, writable for 8 bytes.
         unsafe {
             let x = scale(self.0, scales, e);
-            let mut bytes = [0_u8; 16];
             let words = _mm256_permute4x64_epi64::<0b1101_1000>(_mm256_packs_epi32(x, x));
-            narrow(words, e, unsigned, bytes.as_mut_ptr());
-            let eight: [u8; 8] = [
-                bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7],
-            ];
-            to.cast::<[u8; 8]>().write_unaligned(eight);
+            _mm_storel_epi64(to.cast(), narrow(words, e, unsigned));
         }
     }
 
@@ -117,7 +112,7 @@ unsafe impl Sums for Avx2 {
                 scale(two[1].0, scales.add(8), e),
             );
             let words = _mm256_permute4x64_epi64::<0b1101_1000>(_mm256_packs_epi32(a, b));
-            narrow(words, e, unsigned, to);
+            _mm_storeu_si128(to.cast(), narrow(words, e, unsigned));
         }
     }
 }
@@ -154,9 +149,33 @@ pub(crate) unsafe fn pixels_partial(
 ) -> __m256i {
     // SAFETY: the caller's promise.
     unsafe {
-        let (low, high) = words(p, n);
-        let bytes = _mm_set_epi64x(high as i64, low as i64);
+        // The usual number: what is left of eight, 24 or 40 channels.
+        let bytes = if n == 8 {
+            _mm_loadl_epi64(p.cast())
+        } else {
+            let (low, high) = words(p, n);
+            _mm_set_epi64x(high as i64, low as i64)
+        };
         widen(bytes, unsigned, zero_point)
+    }
+}
+
+/// What [`Pixels::store`] stores.
+///
+/// # Safety
+/// AVX2; `scales` is readable for 16.
+#[inline(always)]
+pub(crate) unsafe fn pixel_bytes(
+    acc: [__m256i; 2],
+    scales: *const f32,
+    e: &EpilogueQ8,
+    unsigned: bool,
+) -> __m128i {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (a, b) = (scale(acc[0], scales, e), scale(acc[1], scales.add(8), e));
+        let bytes = narrow(_mm256_packs_epi32(a, b), e, unsigned);
+        _mm_xor_si128(bytes, _mm_set1_epi8(e.flip as i8))
     }
 }
 
@@ -165,7 +184,7 @@ pub(crate) unsafe fn pixels_partial(
 /// # Safety
 /// AVX2.
 #[inline(always)]
-unsafe fn widen(bytes: __m128i, unsigned: bool, zero_point: i32) -> __m256i {
+pub(crate) unsafe fn widen(bytes: __m128i, unsigned: bool, zero_point: i32) -> __m256i {
     // SAFETY: the features.
     unsafe {
         let words = if unsigned {
@@ -256,9 +275,28 @@ unsafe impl Pixels for Avx2 {
         to: *mut u8,
     ) {
         // SAFETY: readable for 16 scales, writable for 16 bytes.
+        unsafe { _mm_storeu_si128(to.cast(), pixel_bytes(acc, scales, e, unsigned)) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_partial(
+        acc: [__m256i; 2],
+        scales: *const f32,
+        e: &EpilogueQ8,
+        unsigned: bool,
+        to: *mut u8,
+        n: usize,
+    ) {
+        // SAFETY: readable for 16 scales, writable for n bytes; the array is as long as a vector.
         unsafe {
-            let (a, b) = (scale(acc[0], scales, e), scale(acc[1], scales.add(8), e));
-            narrow(_mm256_packs_epi32(a, b), e, unsigned, to);
+            let bytes = pixel_bytes(acc, scales, e, unsigned);
+            if n == 8 {
+                _mm_storel_epi64(to.cast(), bytes);
+            } else {
+                let mut array = [0_u8; 16];
+                _mm_storeu_si128(array.as_mut_ptr().cast(), bytes);
+                copy(array.as_ptr(), to, n);
+            }
         }
     }
 }

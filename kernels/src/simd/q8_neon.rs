@@ -357,6 +357,10 @@ unsafe impl Pixels for Words {
         to: *mut u8,
     ) {
         // SAFETY: readable for 8 scales, writable for 8 bytes.
-        unsafe { store_eight(acc, scales, e, unsigned, to) }
+        unsafe {
+            let scales = [vld1q_f32(scales), vld1q_f32(scales.add(4))];
+            let bytes = requantise(acc, scales, e, unsigned);
+            vst1_u8(to, veor_u8(bytes, vdup_n_u8(e.flip)));
+        }
     }
 }

@@ -132,7 +132,7 @@ unsafe impl Pixels for WidePixels {
         let y = x.fast_trunc_int() + i32x8::splat(e.zero_point);
         for (i, y) in y.to_array().into_iter().enumerate() {
             // SAFETY: writable for 8 bytes.
-            unsafe { to.add(i).write(y as u8) }
+            unsafe { to.add(i).write(y as u8 ^ e.flip) }
         }
     }
 }

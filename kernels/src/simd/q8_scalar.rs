@@ -15,7 +15,10 @@ pub(crate) struct Ints<const N: usize>([i32; N]);
 unsafe fn store<const N: usize>(x: [i32; N], scales: *const f32, e: &EpilogueQ8, to: *mut u8) {
     for (i, x) in x.into_iter().enumerate() {
         // SAFETY: below N. Of the integer, which the epilogue has clamped, the low eight bits are the element, of either sign.
-        unsafe { to.add(i).write(e.apply(x, scales.add(i).read()) as u8) }
+        unsafe {
+            to.add(i)
+                .write(e.apply(x, scales.add(i).read()) as u8 ^ e.flip)
+        }
     }
 }
 

@@ -92,8 +92,7 @@ unsafe impl Sums for Vnni512 {
             if n == 8 {
                 return _mm_storel_epi64(to.cast(), bytes);
             }
-            let mask = ((1_u32 << n) - 1) as __mmask16;
-            _mm_mask_storeu_epi8(to.cast(), mask, bytes);
+            _mm_mask_storeu_epi8(to.cast(), first(n), bytes);
         }
     }
 }
@@ -108,7 +107,7 @@ pub(crate) struct AvxVnni(Avx2);
 
 /// What differs between the two: the names of two instructions.
 macro_rules! vnni {
-    ($name:ident, $bytes:ident, $words:ident) => {
+    ($name:ident, $bytes:ident, $words:ident, $load_partial:path, $store_partial:expr) => {
         // SAFETY: used inside functions with the features of the ISA only; pointers are used for as many elements as the trait says.
         unsafe impl Sums for $name {
             const LANES: usize = 8;
@@ -201,9 +200,7 @@ macro_rules! vnni {
                 zero_point: i32,
             ) -> Self {
                 // SAFETY: the caller's promise.
-                Self(Avx2(unsafe {
-                    q8_avx2::pixels_partial(p, n, unsigned, zero_point)
-                }))
+                Self(Avx2(unsafe { $load_partial(p, n, unsigned, zero_point) }))
             }
 
             #[inline(always)]
@@ -249,9 +246,75 @@ macro_rules! vnni {
                 // SAFETY: the caller's promise.
                 unsafe { <Avx2 as Pixels>::store(acc, scales, e, unsigned, to) }
             }
+
+            #[inline(always)]
+            unsafe fn store_partial(
+                acc: [__m256i; 2],
+                scales: *const f32,
+                e: &EpilogueQ8,
+                unsigned: bool,
+                to: *mut u8,
+                n: usize,
+            ) {
+                // SAFETY: the caller's promise.
+                unsafe { $store_partial(acc, scales, e, unsigned, to, n) }
+            }
         }
     };
 }
 
-vnni!(Vnni256, _mm256_dpbusd_epi32, _mm256_dpwssd_epi32);
-vnni!(AvxVnni, _mm256_dpbusd_avx_epi32, _mm256_dpwssd_avx_epi32);
+vnni!(
+    Vnni256,
+    _mm256_dpbusd_epi32,
+    _mm256_dpwssd_epi32,
+    pixels_masked,
+    store_masked
+);
+vnni!(
+    AvxVnni,
+    _mm256_dpbusd_avx_epi32,
+    _mm256_dpwssd_avx_epi32,
+    q8_avx2::pixels_partial,
+    <Avx2 as Pixels>::store_partial
+);
+
+/// The first `n < 16` of the bytes of a vector.
+fn first(n: usize) -> __mmask16 {
+    ((1_u32 << n) - 1) as __mmask16
+}
+
+/// As [`q8_avx2::pixels_partial`].
+///
+/// # Safety
+/// AVX-512 BW and VL; `p` is readable for `n < 16` elements.
+#[inline(always)]
+unsafe fn pixels_masked(p: *const u8, n: usize, unsigned: bool, zero_point: i32) -> __m256i {
+    // SAFETY: the caller's promise; masked bytes are not touched.
+    unsafe {
+        let bytes = _mm_maskz_loadu_epi8(first(n), p.cast());
+        q8_avx2::widen(bytes, unsigned, zero_point)
+    }
+}
+
+/// As [`Pixels::store_partial`].
+///
+/// # Safety
+/// AVX-512 BW and VL; `scales` is readable for 16 and `to` writable for `n < 16`.
+#[inline(always)]
+unsafe fn store_masked(
+    acc: [__m256i; 2],
+    scales: *const f32,
+    e: &EpilogueQ8,
+    unsigned: bool,
+    to: *mut u8,
+    n: usize,
+) {
+    // SAFETY: the caller's promise; masked bytes are not touched.
+    unsafe {
+        _mm_mask_storeu_epi8(
+            to.cast(),
+            first(n),
+            q8_avx2::pixel_bytes(acc, scales, e, unsigned),
+        )
+    }
+}

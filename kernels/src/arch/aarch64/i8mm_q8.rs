@@ -39,6 +39,8 @@ const PAIR: usize = 2 * KR;
 const FORM: FormQ8 = FormQ8 {
     kr: KR,
     word: Word::Signed,
+    // They have to be paired.
+    in_place: false,
 };
 
 /// Writes the rows of `block`, in pairs.
