@@ -207,3 +207,23 @@ fn tables_hold_what_their_names_say() {
     names.dedup();
     assert_eq!(names.len(), all, "two kernels of one name");
 }
+
+/// Whatever the depth, a kernel of the set; and for floats always the same.
+#[test]
+fn the_depth_chooses_among_the_kernels_of_a_set() {
+    fn of<S: Scheme>(set: &KernelSet, depth: usize) -> (&'static str, Isa) {
+        let kernel = set.pointwise_for::<S>(depth);
+        (kernel.name(), kernel.isa())
+    }
+    for set in Isa::ALL.iter().flat_map(|&isa| KernelSet::up_to(isa)) {
+        for depth in [0, 1, 27, 63, 64, 1000, usize::MAX] {
+            assert_eq!(of::<F32>(&set, depth).0, set.pointwise::<F32>().name());
+            assert_eq!(of::<Qs8>(&set, depth).1, set.pointwise::<Qs8>().isa());
+            assert_eq!(of::<Qu8>(&set, depth).1, set.pointwise::<Qu8>().isa());
+        }
+        if set.isa() == Isa::Avx2Fma {
+            assert_eq!(of::<Qs8>(&set, 27).0, "pw_qs8_6x16__avx2_fma");
+            assert_eq!(of::<Qs8>(&set, 512).0, "pw_qs8_4x16__avx2_fma");
+        }
+    }
+}

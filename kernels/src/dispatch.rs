@@ -65,6 +65,15 @@ impl KernelSet {
             .unwrap_or(&table[table.len() - 1])
     }
 
+    /// The best pointwise kernel for sums of `depth` products: the number of input channels, nine times that for 3x3 windows. It is
+    /// [`pointwise`](Self::pointwise) but for quantised schemes, where a kernel may take longer to prepare rows than short sums save.
+    pub fn pointwise_for<S: Scheme>(&self, depth: usize) -> &'static PwKernel<S> {
+        S::pointwise_kernels()
+            .iter()
+            .find(|kernel| self.allows(kernel.isa) && S::suits(kernel.form, depth))
+            .unwrap_or_else(|| self.pointwise())
+    }
+
     /// The best depthwise kernel.
     pub fn depthwise<S: Scheme>(&self) -> &'static DwKernel<S> {
         let table = S::depthwise_kernels();

@@ -6,7 +6,7 @@ use bytemuck::Pod;
 
 use crate::epilogue::{Activation, EpilogueF32};
 use crate::kernel::args::{DwKernel, PwKernel};
-use crate::pack::{self, FormQ8};
+use crate::pack::{self, FormQ8, Word};
 use crate::quantization::{EpilogueQ8, ParamsQ8};
 use crate::{Result, registry};
 
@@ -69,6 +69,9 @@ pub trait Scheme: sealed::Sealed + Sized + Copy + Send + Sync + Debug + 'static 
     /// these bits.
     #[doc(hidden)]
     fn met_in_place(form: Self::PwForm, epilogue: &Self::Epilogue, k: usize) -> Option<u8>;
+    /// Whether a kernel is worth its preparation for sums of `depth` products.
+    #[doc(hidden)]
+    fn suits(form: Self::PwForm, depth: usize) -> bool;
     /// As the epilogue, but for outputs that are changed by these bits.
     #[doc(hidden)]
     fn flipped(epilogue: Self::Epilogue, flip: u8) -> Self::Epilogue;
@@ -126,6 +129,10 @@ impl Scheme for F32 {
 
     fn met_in_place((): (), _epilogue: &EpilogueF32, _k: usize) -> Option<u8> {
         None
+    }
+
+    fn suits((): (), _depth: usize) -> bool {
+        true
     }
 
     fn flipped(epilogue: EpilogueF32, _flip: u8) -> EpilogueF32 {
@@ -215,6 +222,10 @@ macro_rules! quantised {
                 // Weights with a zero point take a constant of each row.
                 let plain = epilogue.weight_zero_point == 0 && k.is_multiple_of(form.kr);
                 (form.in_place && plain).then(|| form.flip::<Self>())
+            }
+
+            fn suits(form: FormQ8, depth: usize) -> bool {
+                form.word != Word::Products || depth >= pack::PRODUCTS_DEPTH
             }
 
             fn flipped(epilogue: EpilogueQ8, flip: u8) -> EpilogueQ8 {

@@ -91,9 +91,10 @@ impl Row {
 }
 
 /// The names of the kernels of a scheme that the other commands use here.
-fn of<S: Scheme>(kernels: &KernelSet) -> [&'static str; 2] {
+fn of<S: Scheme>(kernels: &KernelSet) -> [&'static str; 3] {
     [
         kernels.pointwise::<S>().name(),
+        kernels.pointwise_for::<S>(1).name(),
         kernels.depthwise::<S>().name(),
     ]
 }

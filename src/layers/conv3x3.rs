@@ -48,7 +48,7 @@ impl<S: Scheme> Conv3x3<S> {
         formats: Formats,
     ) -> dwsep::Result<Self> {
         Ok(Self {
-            packed: PackedConv3x3::pack(kernels.pointwise(), c_in, c_out, filter)?,
+            packed: PackedConv3x3::pack(kernels.pointwise_for(9 * c_in), c_in, c_out, filter)?,
             window,
             activation,
             formats,

@@ -33,7 +33,7 @@ impl<S: Scheme> Pointwise<S> {
         formats: Formats,
     ) -> dwsep::Result<Self> {
         Ok(Self {
-            packed: PackedPointwise::pack(kernels.pointwise(), c_in, c_out, filter)?,
+            packed: PackedPointwise::pack(kernels.pointwise_for(c_in), c_in, c_out, filter)?,
             activation,
             formats,
         })

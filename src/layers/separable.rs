@@ -66,7 +66,7 @@ impl<S: Scheme> Separable<S> {
     ) -> dwsep::Result<Self> {
         Ok(Self {
             depthwise: PackedDepthwise::pack(kernels.depthwise(), c_in, depthwise)?,
-            pointwise: PackedPointwise::pack(kernels.pointwise(), c_in, c_out, pointwise)?,
+            pointwise: PackedPointwise::pack(kernels.pointwise_for(c_in), c_in, c_out, pointwise)?,
             window,
             activations,
             formats,

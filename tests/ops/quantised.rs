@@ -278,6 +278,69 @@ fn residuals_and_hard_swish() {
     assert_eq!(data, [55; 27]);
 }
 
+/// A fused block equals its halves where these are of different ISAs, and so of kernels that want what is between in different forms.
+#[test]
+fn halves_of_different_tiers() {
+    fn check<S: Quantised>(zero_point: i32) {
+        // Whole steps of any kernel, and none.
+        for c in [32, 20, 7] {
+            let shape = Nhwc::new(1, 5, 6, c);
+            let q = |zero_point| Quantization::new(0.5, zero_point);
+            let quantization = FilterQuantization {
+                input: q(zero_point),
+                output: q(zero_point + 3),
+                weight_scales: &[0.03],
+                weight_zero_point: 0,
+            };
+            let behind = FilterQuantization {
+                input: q(zero_point + 3),
+                ..quantization
+            };
+            let weights: Vec<i8> = (0..9 * c * c).map(|i| (i * 37 % 255) as i8).collect();
+            let data: Vec<S::Elem> = (0..30 * c).map(|i| S::elem((i * 91) as i32)).collect();
+            let input = View::new(&data, shape).expect("valid");
+            let mut found: Vec<Vec<i32>> = Vec::new();
+            for tiers in available()
+                .into_iter()
+                .flat_map(|a| available().into_iter().map(move |b| (a, b)))
+            {
+                let [first, second] =
+                    [tiers.0, tiers.1].map(|isa| KernelSet::up_to(isa).expect("available"));
+                let dw = Filter::<S>::i8(&weights[..9 * c], None, quantization);
+                let dw = PackedDepthwise::pack(first.depthwise(), c, dw).expect("valid");
+                let pw = Filter::<S>::i8(&weights[..c * c], None, behind);
+                let pw = PackedPointwise::pack(second.pointwise(), c, c, pw).expect("valid");
+                let (relu, none) = (Activation::Relu, Activation::None);
+                let padding = Padding::same(5, 6, Stride::One);
+                let op = Separable::new(&dw, &pw, shape, Stride::One, padding, relu, none)
+                    .expect("valid");
+                let mut output = vec![S::elem(0); 30 * c];
+                let mut workspace = vec![0; op.workspace_len(1)];
+                let view = ViewMut::new(&mut output, op.output_shape()).expect("valid");
+                op.run(&Serial, input, view, &mut workspace).expect("valid");
+                found.push(output.into_iter().map(S::int).collect());
+            }
+            assert!(
+                found[0].iter().any(|&x| x != found[0][0]),
+                "one number everywhere"
+            );
+            for other in &found {
+                assert_eq!(other, &found[0]);
+            }
+        }
+    }
+    check::<Qs8>(-5);
+    check::<Qu8>(120);
+}
+
+fn available() -> Vec<Isa> {
+    Isa::ALL
+        .iter()
+        .copied()
+        .filter(|isa| isa.is_available())
+        .collect()
+}
+
 /// A mean and a sum check what they are made of.
 #[test]
 fn ops_without_a_kernel() {

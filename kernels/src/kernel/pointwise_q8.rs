@@ -183,6 +183,7 @@ unsafe fn tile<S: Quantised, V: Sums, const M: usize, const NV: usize, const P: 
             ahead.step();
             left -= chunk;
         }
+        #[allow(clippy::needless_range_loop, reason = "of `acc` it is the inner index")]
         for q in 0..P {
             let scales = packed.add(q * p.b_panel + 4 * nr).cast::<f32>();
             let (e, columns) = (&p.epilogue, p.n - (panel + q) * nr);

@@ -13,80 +13,88 @@ use crate::pack::{FormQ8, ROW_HEADER, Word};
 use crate::scheme::Quantised;
 use crate::simd::q8::Sums;
 
+/// Rows whose words are all written before their constants are made of them: vectors read from what has just been written in shorter
+/// ones wait for it.
+const BATCH: usize = 16;
+
 /// The preparation for `form`.
 ///
 /// # Safety
 /// As [`Block`].
 #[inline(always)]
 pub(crate) unsafe fn run<S: Quantised, V: Sums>(p: &PwArgs<S>, block: &Block, form: FormQ8) {
-    let (zero_point, zw) = (p.epilogue.input_zero_point, p.epilogue.weight_zero_point);
+    let zero_point = p.epilogue.input_zero_point;
     let flip = form.flip::<S>();
-    // SAFETY: the caller's promise; a prepared row has as many words as `depth` elements take, and `depth` of them are summed up.
+    // SAFETY: the caller's promise.
     unsafe {
         match form.word {
             Word::Centred => {
                 let centred = |x| (S::int(x) - zero_point) as i16;
-                rows(p, block, form, 0, centred, |_| [0, 0]);
+                rows::<S, V, i16>(p, block, form, 0, centred);
             }
             Word::Products => {
                 let shifted = |x| ((S::int(x) - S::LEAST - 128) << 8) as i16;
-                let n = block.depth.next_multiple_of(form.kr);
-                rows(
-                    p,
-                    block,
-                    form,
-                    shifted(S::elem(zero_point)),
-                    shifted,
-                    |words| {
-                        let (sum, products) = V::sums_of_words(words, n);
-                        let weights = sum.wrapping_mul(zw).wrapping_neg();
-                        // What two products in one leave beside 256 times their sum, and what a marked panel leaves.
-                        let own = weights
-                            .wrapping_mul(256)
-                            .wrapping_sub(products)
-                            .wrapping_sub(sum.wrapping_mul(1 << 15));
-                        [own, weights]
-                    },
-                );
+                let padding = shifted(S::elem(zero_point));
+                rows::<S, V, i16>(p, block, form, padding, shifted);
             }
             Word::Unsigned | Word::Signed | Word::SignedPairs => {
                 let byte = |x| S::int(x) as u8 ^ flip;
-                let padding = zero_point as u8 ^ flip;
-                if zw == 0 {
-                    rows(p, block, form, padding, byte, |_| [0, 0]);
-                } else {
-                    // What weights with a zero point leave over.
-                    rows(p, block, form, padding, byte, |words| {
-                        let sum = sum(words, block.depth, form.is_signed());
-                        [sum.wrapping_mul(zw).wrapping_neg(), 0]
-                    });
-                }
+                rows::<S, V, u8>(p, block, form, zero_point as u8 ^ flip, byte);
             }
         }
     }
 }
 
-/// All rows of `block`, with `padding` where taps are in the padding. `constants` are those of the words of a row.
+/// The constants of a row of `depth` words: of panels without a mark, and of those with one.
+///
+/// # Safety
+/// `words` is readable for `depth` words in whole steps.
+#[inline(always)]
+unsafe fn constants<V: Sums, W>(form: FormQ8, zw: i32, words: *const W, depth: usize) -> [i32; 2] {
+    // SAFETY: the caller's promise; the form says what the words are.
+    unsafe {
+        match form.word {
+            Word::Centred => [0, 0],
+            Word::Products => {
+                let n = depth.next_multiple_of(form.kr);
+                let (sum, products) = V::sums_of_words(words.cast(), n);
+                let weights = sum.wrapping_mul(zw).wrapping_neg();
+                // What two products in one leave beside 256 times their sum, and what a marked panel leaves.
+                let own = weights
+                    .wrapping_mul(256)
+                    .wrapping_sub(products)
+                    .wrapping_sub(sum.wrapping_mul(1 << 15));
+                [own, weights]
+            }
+            // What weights with a zero point leave over.
+            Word::Unsigned | Word::Signed | Word::SignedPairs => {
+                let sum = sum(words.cast(), depth, form.is_signed());
+                [sum.wrapping_mul(zw).wrapping_neg(), 0]
+            }
+        }
+    }
+}
+
+/// All rows of `block`, with `padding` where taps are in the padding.
 ///
 /// # Safety
 /// As [`run`].
 #[inline(always)]
-unsafe fn rows<S: Quantised, W: Pod>(
+unsafe fn rows<S: Quantised, V: Sums, W: Pod>(
     p: &PwArgs<S>,
     block: &Block,
     form: FormQ8,
     padding: W,
     word: impl Fn(S::Elem) -> W,
-    constants: impl Fn(*const W) -> [i32; 2],
 ) {
     // SAFETY: the caller's promise; pieces are as long as the vector chosen for them, or longer.
     unsafe {
         match p.k {
-            32.. => rows_by::<S, W, 32>(p, block, form, padding, word, constants),
-            16.. => rows_by::<S, W, 16>(p, block, form, padding, word, constants),
-            8.. => rows_by::<S, W, 8>(p, block, form, padding, word, constants),
-            4.. => rows_by::<S, W, 4>(p, block, form, padding, word, constants),
-            _ => rows_by::<S, W, 1>(p, block, form, padding, word, constants),
+            32.. => rows_by::<S, V, W, 32>(p, block, form, padding, word),
+            16.. => rows_by::<S, V, W, 16>(p, block, form, padding, word),
+            8.. => rows_by::<S, V, W, 8>(p, block, form, padding, word),
+            4.. => rows_by::<S, V, W, 4>(p, block, form, padding, word),
+            _ => rows_by::<S, V, W, 1>(p, block, form, padding, word),
         }
     }
 }
@@ -97,45 +105,65 @@ unsafe fn rows<S: Quantised, W: Pod>(
 /// # Safety
 /// As [`run`]; pieces have at least `N` elements, or none.
 #[inline(always)]
-unsafe fn rows_by<S: Quantised, W: Pod, const N: usize>(
+unsafe fn rows_by<S: Quantised, V: Sums, W: Pod, const N: usize>(
     p: &PwArgs<S>,
     block: &Block,
     form: FormQ8,
     padding: W,
     word: impl Fn(S::Elem) -> W,
-    constants: impl Fn(*const W) -> [i32; 2],
 ) {
     let padded = block.depth.next_multiple_of(form.kr);
     let in_padding = p.segments * p.pieces * p.k < block.depth;
-    let mut from = p.a.wrapping_add(block.first * p.a_row);
-    let mut to = block.to;
-    for _ in 0..block.rows {
+    let zw = p.epilogue.weight_zero_point;
+    let has_constants = match form.word {
+        Word::Centred => false,
+        Word::Products => true,
+        Word::Unsigned | Word::Signed | Word::SignedPairs => zw != 0,
+    };
+    let mut row = 0;
+    while row < block.rows {
+        let batch = BATCH.min(block.rows - row);
+        let mut from = p.a.wrapping_add((block.first + row) * p.a_row);
+        let first = block.to.wrapping_add(row * block.row_bytes);
+        let mut to = first;
         // SAFETY: the caller's promise: a prepared row has a header and as many words as `depth` elements take. PwArgs 2: pieces are
         // readable; they lie within `depth` words.
         unsafe {
-            let words = to.add(ROW_HEADER).cast::<W>();
-            // A last step reads these, and weights of zero.
-            for i in block.depth..padded {
-                words.add(i).write(W::zeroed());
-            }
-            if in_padding {
-                for i in 0..block.depth {
-                    words.add(i).write(padding);
+            for _ in 0..batch {
+                let words = to.add(ROW_HEADER).cast::<W>();
+                // A last step reads these, and weights of zero.
+                for i in block.depth..padded {
+                    words.add(i).write(W::zeroed());
                 }
-            }
-            for segment in 0..p.segments {
-                let mut from = from.wrapping_add(segment * p.a_segment);
-                let mut to = words.add(p.k_first + segment * p.k_segment);
-                for _ in 0..p.pieces {
-                    piece::<S::Elem, W, N>(from, to, p.k, &word);
-                    from = from.wrapping_add(p.a_piece);
-                    to = to.wrapping_add(p.k);
+                if in_padding {
+                    for i in 0..block.depth {
+                        words.add(i).write(padding);
+                    }
                 }
+                for segment in 0..p.segments {
+                    let mut from = from.wrapping_add(segment * p.a_segment);
+                    let mut to = words.add(p.k_first + segment * p.k_segment);
+                    for _ in 0..p.pieces {
+                        piece::<S::Elem, W, N>(from, to, p.k, &word);
+                        from = from.wrapping_add(p.a_piece);
+                        to = to.wrapping_add(p.k);
+                    }
+                }
+                if !has_constants {
+                    to.cast::<[i32; 2]>().write([0; 2]);
+                }
+                from = from.wrapping_add(p.a_row);
+                to = to.wrapping_add(block.row_bytes);
             }
-            to.cast::<[i32; 2]>().write(constants(words));
+            to = first;
+            for _ in 0..if has_constants { batch } else { 0 } {
+                let words = to.add(ROW_HEADER).cast::<W>();
+                to.cast::<[i32; 2]>()
+                    .write(constants::<V, W>(form, zw, words, block.depth));
+                to = to.wrapping_add(block.row_bytes);
+            }
         }
-        from = from.wrapping_add(p.a_row);
-        to = to.wrapping_add(block.row_bytes);
+        row += batch;
     }
 }
 

@@ -36,33 +36,32 @@ unsafe fn sums_of_words(words: *const i16, n: usize) -> (i32, i32) {
     // SAFETY: vectors lie within the words.
     unsafe {
         let (mut elements, mut products) = (_mm256_setzero_si256(), _mm256_setzero_si256());
-        let (ones, mut i) = (_mm256_set1_epi16(1), 0);
+        let mut i = 0;
         while i + 16 <= n {
             let x = _mm256_loadu_si256(words.add(i).cast());
             let bytes = _mm256_srai_epi16::<8>(x);
-            elements = _mm256_add_epi32(elements, _mm256_madd_epi16(bytes, ones));
+            elements = _mm256_add_epi32(elements, _mm256_madd_epi16(bytes, _mm256_set1_epi16(1)));
             // Pairs 0 and 1 of each four change places; the product is there twice, and counted once.
             let swapped = _mm256_shuffle_epi32::<0b1011_0001>(x);
             let once = _mm256_blend_epi32::<0b0101_0101>(_mm256_setzero_si256(), swapped);
             products = _mm256_add_epi32(products, _mm256_madd_epi16(x, once));
             i += 16;
         }
-        let mut lanes = [[0_i32; 8]; 2];
-        _mm256_storeu_si256(lanes[0].as_mut_ptr().cast(), elements);
-        _mm256_storeu_si256(lanes[1].as_mut_ptr().cast(), products);
-        let (mut elements, mut products) = (0_i32, 0_i32);
-        for (&a, &b) in lanes[0].iter().zip(&lanes[1]) {
-            elements = elements.wrapping_add(a);
-            products = products.wrapping_add(b);
-        }
+        let high = _mm256_extracti128_si256::<1>(elements);
+        let mut elements = _mm_add_epi32(_mm256_castsi256_si128(elements), high);
+        let high = _mm256_extracti128_si256::<1>(products);
+        let mut products = _mm_add_epi32(_mm256_castsi256_si128(products), high);
         while i < n {
-            let four = words.add(i).cast::<[i16; 4]>().read_unaligned();
-            let [a, b, c, d] = four.map(i32::from);
-            elements = elements.wrapping_add((a + b + c + d) >> 8);
-            products = products.wrapping_add(a * c).wrapping_add(b * d);
+            let x = _mm_loadl_epi64(words.add(i).cast());
+            let bytes = _mm_srai_epi16::<8>(x);
+            elements = _mm_add_epi32(elements, _mm_madd_epi16(bytes, _mm_set1_epi16(1)));
+            let once = _mm_srli_epi64::<32>(x);
+            products = _mm_add_epi32(products, _mm_madd_epi16(x, once));
             i += 4;
         }
-        (elements, products)
+        let both = _mm_hadd_epi32(elements, products);
+        let both = _mm_hadd_epi32(both, both);
+        (_mm_cvtsi128_si32(both), _mm_extract_epi32::<1>(both))
     }
 }
 
