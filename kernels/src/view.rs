@@ -284,11 +284,19 @@ impl<'a, T> ViewMut<'a, T> {
     /// # Errors
     /// As [`ViewMut::new`], and [`Error::Overlap`] where elements would share memory.
     pub fn with_strides(data: &'a mut [T], shape: Nhwc, strides: Strides) -> Result<Self> {
-        let layout = Layout::new("view", shape, strides, data.len())?;
-        Ok(Self {
-            data: RawMut::new(data),
-            layout,
-        })
+        let len = data.len();
+        Self::of_raw(RawMut::new(data), len, shape, strides)
+    }
+
+    /// As [`ViewMut::with_strides`], of what need not be a slice of its own.
+    pub(crate) fn of_raw(
+        data: RawMut<'a, T>,
+        len: usize,
+        shape: Nhwc,
+        strides: Strides,
+    ) -> Result<Self> {
+        let layout = Layout::new("view", shape, strides, len)?;
+        Ok(Self { data, layout })
     }
 
     /// A tensor of a checked shape in a slice that is made for it. Panics where the slice is too short.

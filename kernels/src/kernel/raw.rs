@@ -3,8 +3,9 @@
 
 use core::marker::PhantomData;
 
+use crate::Result;
 use crate::shape::Nhwc;
-use crate::view::ViewMut;
+use crate::view::{Strides, ViewMut};
 
 /// The start of a mutable slice. Making one, moving it and offsetting it are safe; writing through it is not.
 #[derive(Debug)]
@@ -45,6 +46,45 @@ impl<'a, T> RawMut<'a, T> {
     pub(crate) unsafe fn slice(&self, len: usize) -> &'a mut [T] {
         // SAFETY: the caller's promise.
         unsafe { core::slice::from_raw_parts_mut(self.ptr, len) }
+    }
+}
+
+impl<'a, T> ViewMut<'a, T> {
+    /// A tensor in memory that no slice can stand for: a buffer of which other threads write other rows or other channels meanwhile.
+    /// As [`ViewMut::with_strides`] with the `len` elements from `data` on, of which only those of the shape are ever used.
+    ///
+    /// ```
+    /// use dwsep::{Nhwc, Strides, ViewMut};
+    /// // Two pixels of five channels: the first three for one worker, the others for another.
+    /// let mut buffer = [0; 10];
+    /// let (start, strides) = (buffer.as_mut_ptr(), Strides { n: 10, h: 10, w: 5 });
+    /// // SAFETY: the first and the second never use an element of the other, and nothing else uses the buffer.
+    /// let mut first = unsafe { ViewMut::from_raw(start, 10, Nhwc::new(1, 1, 2, 3), strides)? };
+    /// // SAFETY: as above.
+    /// let mut second = unsafe { ViewMut::from_raw(start.add(3), 7, Nhwc::new(1, 1, 2, 2), strides)? };
+    /// (first.pixel_mut(0, 0, 1).fill(1), second.pixel_mut(0, 0, 1).fill(2));
+    /// assert_eq!(buffer, [0, 0, 0, 0, 0, 1, 1, 1, 2, 2]);
+    /// # Ok::<(), dwsep::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`ViewMut::with_strides`].
+    ///
+    /// # Safety
+    /// 1. `data` is aligned, and the `len` elements from there on lie within one allocation;
+    /// 2. during `'a` the elements of the shape at these strides can be read and written, hold values of `T`, and are used by nothing
+    ///    else. What lies between them may be anybody's.
+    pub unsafe fn from_raw(
+        data: *mut T,
+        len: usize,
+        shape: Nhwc,
+        strides: Strides,
+    ) -> Result<Self> {
+        let data = RawMut {
+            ptr: data,
+            slice: PhantomData,
+        };
+        Self::of_raw(data, len, shape, strides)
     }
 }
 
