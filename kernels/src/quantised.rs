@@ -112,47 +112,84 @@ impl<S: Quantised> Add<S> {
 
 /// The mean over height and width: `[N, H, W, C]` to `[N, 1, 1, C]`. With `s = si / so * (1 / (H * W))`,
 /// `y = clamp(round_ties_even(sum * s + (zo - zi * H * W * s)))`, in f32.
+#[derive(Clone, Copy, Debug)]
+pub struct GlobalAveragePool<S: Quantised> {
+    h: usize,
+    w: usize,
+    scale: f32,
+    offset: f32,
+    scheme: PhantomData<S>,
+}
+
+impl<S: Quantised> GlobalAveragePool<S> {
+    /// Of images of `h` rows and `w` columns.
+    ///
+    /// # Errors
+    /// [`Error::InvalidScale`], [`Error::ZeroPoint`]; [`Error::ZeroDimension`]; [`Error::SizeOverflow`] for an image of more than 2^23 pixels,
+    /// whose sums i32 does not hold.
+    pub fn new(h: usize, w: usize, from: Quantization, to: Quantization) -> Result<Self> {
+        from.check::<S>("input")?;
+        to.check::<S>("output")?;
+        let pixels = Nhwc::new(1, h, w, 1).len("input")?;
+        let pixels = i32::try_from(pixels)
+            .ok()
+            .filter(|&pixels| pixels <= 1 << 23)
+            .ok_or(Error::SizeOverflow { operand: "input" })?;
+        let scale = from.scale / to.scale * (1.0 / pixels as f32);
+        expect_scale("input to output", 0, scale)?;
+        Ok(Self {
+            h,
+            w,
+            scale,
+            offset: to.zero_point as f32 - (from.zero_point * pixels) as f32 * scale,
+            scheme: PhantomData,
+        })
+    }
+
+    /// The means of each image.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] for images of another size, or an output of another shape.
+    pub fn run(&self, input: View<'_, S::Elem>, mut output: ViewMut<'_, S::Elem>) -> Result<()> {
+        /// Channels at a time: their sums lie in registers or nearby.
+        const LANES: usize = 64;
+        let &Self { h, w, .. } = self;
+        let Nhwc { n, c, .. } = input.shape();
+        input.shape().must_be("input", Nhwc::new(n, h, w, c))?;
+        output.shape().must_be("output", Nhwc::new(n, 1, 1, c))?;
+        for image in 0..n {
+            for first in (0..c).step_by(LANES) {
+                let count = LANES.min(c - first);
+                let mut sums = [0_i32; LANES];
+                for (y, x) in (0..h).flat_map(|y| (0..w).map(move |x| (y, x))) {
+                    let pixel = input.pixel(image, y, x).unwrap_or_default();
+                    for (sum, &x) in sums.iter_mut().zip(&pixel[first..first + count]) {
+                        *sum += S::int(x);
+                    }
+                }
+                let to = &mut output.pixel_mut(image, 0, 0)[first..first + count];
+                for (to, sum) in to.iter_mut().zip(sums) {
+                    let mean = libm::rintf(sum as f32 * self.scale + self.offset);
+                    *to = S::elem(mean.clamp(S::LEAST as f32, S::MOST as f32) as i32);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// [`GlobalAveragePool`] of an input's size, run once.
 ///
 /// # Errors
-/// [`Error::InvalidScale`], [`Error::ZeroPoint`]; [`Error::Mismatch`] for an output of another shape; [`Error::SizeOverflow`] for an
-/// image of more than 2^23 pixels, whose sums i32 does not hold.
+/// As [`GlobalAveragePool::new`] and [`GlobalAveragePool::run`].
 pub fn global_average_pool<S: Quantised>(
     input: View<'_, S::Elem>,
     from: Quantization,
-    mut output: ViewMut<'_, S::Elem>,
+    output: ViewMut<'_, S::Elem>,
     to: Quantization,
 ) -> Result<()> {
-    /// Channels at a time: their sums lie in registers or nearby.
-    const LANES: usize = 64;
-    from.check::<S>("input")?;
-    to.check::<S>("output")?;
-    let Nhwc { n, h, w, c } = input.shape();
-    output.shape().must_be("output", Nhwc::new(n, 1, 1, c))?;
-    let pixels = i32::try_from(h * w)
-        .ok()
-        .filter(|&pixels| pixels <= 1 << 23)
-        .ok_or(Error::SizeOverflow { operand: "input" })?;
-    let scale = from.scale / to.scale * (1.0 / pixels as f32);
-    expect_scale("input to output", 0, scale)?;
-    let offset = to.zero_point as f32 - (from.zero_point * pixels) as f32 * scale;
-    for image in 0..n {
-        for first in (0..c).step_by(LANES) {
-            let count = LANES.min(c - first);
-            let mut sums = [0_i32; LANES];
-            for (y, x) in (0..h).flat_map(|y| (0..w).map(move |x| (y, x))) {
-                let pixel = input.pixel(image, y, x).unwrap_or_default();
-                for (sum, &x) in sums.iter_mut().zip(&pixel[first..first + count]) {
-                    *sum += S::int(x);
-                }
-            }
-            let to = &mut output.pixel_mut(image, 0, 0)[first..first + count];
-            for (to, sum) in to.iter_mut().zip(sums) {
-                let mean = libm::rintf(sum as f32 * scale + offset);
-                *to = S::elem(mean.clamp(S::LEAST as f32, S::MOST as f32) as i32);
-            }
-        }
-    }
-    Ok(())
+    let Nhwc { h, w, .. } = input.shape();
+    GlobalAveragePool::<S>::new(h, w, from, to)?.run(input, output)
 }
 
 #[cfg(test)]
@@ -221,6 +258,11 @@ mod tests {
             to,
         )
         .unwrap();
+        let op = GlobalAveragePool::<Qs8>::new(5, 3, from, to).unwrap();
+        let other = ViewMut::new(&mut output, Nhwc::new(2, 1, 1, 70)).unwrap();
+        let refused = op.run(View::new(&input, shape).unwrap(), other);
+        assert!(matches!(refused, Err(Error::Mismatch { dim: "h", .. })));
+        assert!(GlobalAveragePool::<Qs8>::new(1 << 12, 1 << 12, from, to).is_err());
         for (i, &found) in output.iter().enumerate() {
             let (image, c) = (i / 70, i % 70);
             let mean = (0..15)
