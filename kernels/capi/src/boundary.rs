@@ -40,7 +40,11 @@ unsafe impl FromC for crate::dwsep_weights {}
 unsafe impl FromC for crate::dwsep_op {}
 
 /// Refuses a pointer to `len` values that cannot be one.
-fn check<T>(pointer: *const T, len: usize, operand: &'static str) -> Result<(), Failure> {
+pub(crate) fn check<T>(
+    pointer: *const T,
+    len: usize,
+    operand: &'static str,
+) -> Result<(), Failure> {
     if pointer.is_null() {
         return Err(Failure::Null { operand });
     }
@@ -175,7 +179,7 @@ impl Caller {
         Ok(Some(unsafe { Box::from_raw(handle) }))
     }
 
-    /// Takes a tensor whose place has been checked.
+    /// A tensor to be read.
     pub(crate) fn input<E: Element>(
         &self,
         placed: Placed<*const E>,
@@ -184,7 +188,7 @@ impl Caller {
         Ok(Input::new(data, placed.shape, placed.strides))
     }
 
-    /// Takes a tensor whose place has been checked.
+    /// A tensor to be written.
     pub(crate) fn output<E: Element>(
         &self,
         placed: Placed<*mut E>,
@@ -271,7 +275,7 @@ mod tests {
             check(pointer.wrapping_byte_add(1), 1, operand),
             Err(Failure::Misaligned { operand, align: 4 })
         );
-        for len in [usize::MAX, usize::MAX / 4, usize::MAX / 8] {
+        for len in [usize::MAX, usize::MAX / 4, usize::MAX / 8 + 1] {
             let error = Error::SizeOverflow { operand };
             assert_eq!(check(pointer, len, operand), Err(error.into()), "{len}");
         }

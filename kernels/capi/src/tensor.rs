@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use dwsep::{Error, Nhwc, Strides, View};
 
-use crate::boundary::FromC;
+use crate::boundary::{FromC, check};
 use crate::status::Failure;
 use crate::types::dwsep_type::{self, *};
 use crate::types::{dwsep_raw_type, dwsep_shape, dwsep_strides, dwsep_tensor, dwsep_tensor_mut};
@@ -208,12 +208,14 @@ impl<E: Element> Placed<*const E> {
             r#type,
             reserved,
         } = tensor;
-        Self::new::<E>(
+        let placed = Self::new::<E>(
             operand,
             data.cast(),
             shape,
             (len, strides, r#type, reserved),
-        )
+        )?;
+        check(placed.data, placed.extent, operand)?;
+        Ok(placed)
     }
 
     /// Addresses from its first to behind its last byte.
@@ -235,12 +237,14 @@ impl<E: Element> Placed<*mut E> {
             r#type,
             reserved,
         } = tensor;
-        Self::new::<E>(
+        let placed = Self::new::<E>(
             operand,
             data.cast(),
             shape,
             (len, strides, r#type, reserved),
-        )
+        )?;
+        check(placed.data.cast_const(), placed.extent, operand)?;
+        Ok(placed)
     }
 
     /// Addresses from its first to behind its last byte.
@@ -249,7 +253,7 @@ impl<E: Element> Placed<*mut E> {
     }
 }
 
-/// Addresses of `len` values. Saturating: what leaves the address space is refused when it is followed.
+/// Addresses of `len` values. Saturating: what leaves the address space is refused.
 pub(crate) fn addresses<T>(data: *const T, len: usize) -> Range<usize> {
     let start = data.addr();
     start..start.saturating_add(len.saturating_mul(size_of::<T>()))
@@ -342,7 +346,7 @@ mod tests {
                 "{error:?}"
             );
         }
-        for given in [strides(0, 0, usize::MAX), strides(usize::MAX / 2 + 2, 0, 0)] {
+        for given in [strides(0, 0, usize::MAX), strides(usize::MAX - 10, 0, 0)] {
             let error = resolve(shape, given, "x").unwrap_err();
             assert_eq!(error, Error::SizeOverflow { operand: "x" }.into());
         }
