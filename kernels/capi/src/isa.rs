@@ -113,7 +113,7 @@ pub unsafe extern "C" fn dwsep_isa_list(
         let available = || Isa::ALL.iter().filter(|isa| isa.is_available());
         caller.put(count, "count", available().count())?;
         for (i, &isa) in available().take(len).enumerate() {
-            // `wrapping_add`: a null pointer stays within the first page, and is seen for what it is at the first turn.
+            // A null pointer is seen at the first turn.
             caller.put(isas.wrapping_add(i), "isas", number(isa))?;
         }
         Ok(())

@@ -1,4 +1,5 @@
-//! The committed header is the one that cbindgen makes of the source, and the library exports what it declares and nothing else.
+//! The committed header is the one that cbindgen makes of the source, the library exports what it declares and nothing else, structs lie
+//! in memory as they always have, and pointers are followed in one file.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -82,4 +83,55 @@ fn the_library_exports_what_the_header_declares_and_nothing_else() {
     let declared = declared(&header);
     assert!(declared.len() > 30, "{declared:?}");
     assert_eq!(exported, declared);
+}
+
+/// What programs were compiled with. A line may be added, and none changed.
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn structs_are_what_they_were() {
+    use dwsep_capi::*;
+    use std::mem::offset_of;
+
+    macro_rules! layout {
+        ($($struct:ident $size:literal { $($field:ident $offset:literal),+ })+) => {$(
+            assert_eq!(size_of::<$struct>(), $size, stringify!($struct));
+            $(assert_eq!(offset_of!($struct, $field), $offset, stringify!($struct.$field));)+
+        )+};
+    }
+    layout! {
+        dwsep_activation 12 { kind 0, lo 4, hi 8 }
+        dwsep_shape 32 { n 0, h 8, w 16, c 24 }
+        dwsep_strides 24 { n 0, h 8, w 16 }
+        dwsep_tensor 48 { data 0, len 8, strides 16, r#type 40, reserved 44 }
+        dwsep_tensor_mut 48 { data 0, len 8, strides 16, r#type 40, reserved 44 }
+        dwsep_window 40 { stride 0, top 8, bottom 16, left 24, right 32 }
+        dwsep_quantization 8 { scale 0, zero_point 4 }
+        dwsep_filter_f32 40 { weights 0, weights_len 8, bias 16, bias_len 24, flags 32, reserved 36 }
+        dwsep_filter_q8 80 {
+            r#type 0, weights_type 4, weights 8, weights_len 16, bias 24, bias_len 32, weight_scales 40, weight_scales_len 48,
+            weight_zero_point 56, reserved 60, input 64, output 72
+        }
+    }
+}
+
+#[test]
+fn pointers_are_followed_in_one_file() {
+    let source = Path::new(CRATE).join("src");
+    let mut promises = 0;
+    for entry in std::fs::read_dir(source).expect("a folder") {
+        let path = entry.expect("a file").path();
+        if path.ends_with("boundary.rs") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).expect("a text");
+        for line in text.lines().map(str::trim) {
+            let is_promise = line == "let caller = unsafe { Caller::promises() };";
+            promises += usize::from(is_promise);
+            let is_entry = line == "#[unsafe(no_mangle)]" || line.starts_with("pub unsafe extern");
+            let is_comment = line.starts_with("//");
+            let found = line.contains("unsafe") && !is_promise && !is_entry && !is_comment;
+            assert!(!found, "{}: {line}", path.display());
+        }
+    }
+    assert!(promises > 20, "{promises}");
 }
