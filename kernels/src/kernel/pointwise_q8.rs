@@ -40,7 +40,7 @@ pub(crate) unsafe fn run<
             // SAFETY: panels that there are.
             unsafe {
                 if panels - panel >= ROW_PANELS && V::MARK_BYTES == 0 {
-                    tile::<S, V, 1, NV, ROW_PANELS>(p, steps, 0, panel, &mut Ahead::nothing());
+                    tile::<S, V, 1, NV, NV, ROW_PANELS>(p, steps, 0, panel, &mut Ahead::nothing());
                     panel += ROW_PANELS;
                 } else {
                     tile_of::<S, V, 1, NV>(p, steps, 0, 1, panel, &mut Ahead::nothing());
@@ -92,19 +92,21 @@ unsafe fn tile_of<S: Quantised, V: Sums, const MR: usize, const NV: usize>(
     ahead: &mut Ahead,
 ) {
     macro_rules! tiles {
-        ($v:ty, $($rows:literal)+) => {
+        ($v:ty, $used:tt, $($rows:literal)+) => {
             match rows {
-                $($rows if MR >= $rows => tile::<S, $v, $rows, NV, 1>(p, steps, row, panel, ahead),)+
-                _ => tile::<S, $v, 1, NV, 1>(p, steps, row, panel, ahead),
+                $($rows if MR >= $rows => tile::<S, $v, $rows, NV, $used, 1>(p, steps, row, panel, ahead),)+
+                _ => tile::<S, $v, 1, NV, $used, 1>(p, steps, row, panel, ahead),
             }
         };
     }
     // SAFETY: the caller's promise; each arm computes as many rows as there are.
     unsafe {
         if V::MARK_BYTES > 0 && has_mark::<V, NV, S>(p, panel) {
-            tiles!(V::Marked, 12 11 10 9 8 7 6 5 4 3 2)
+            tiles!(V::Marked, NV, 12 11 10 9 8 7 6 5 4 3 2)
+        } else if V::NARROW && NV > 1 && p.n - panel * NV * V::LANES <= V::LANES {
+            tiles!(V, 1, 12 11 10 9 8 7 6 5 4 3 2)
         } else {
-            tiles!(V, 12 11 10 9 8 7 6 5 4 3 2)
+            tiles!(V, NV, 12 11 10 9 8 7 6 5 4 3 2)
         }
     }
     const { assert!(MR <= 12, "add arms above") }
@@ -125,12 +127,19 @@ unsafe fn has_mark<V: Sums, const NV: usize, S: Quantised>(p: &PwArgs<S>, panel:
     }
 }
 
-/// One tile of `M` rows and `P` panels.
+/// One tile of `M` rows and `P` panels of `NV` vectors, of which the first `USED` are computed.
 ///
 /// # Safety
-/// As [`run`]; rows `row..row + M` and panels `panel..panel + P` are among those of `p`.
+/// As [`run`]; rows `row..row + M` and panels `panel..panel + P` are among those of `p`, and all columns that there are within `USED` vectors.
 #[inline(always)]
-unsafe fn tile<S: Quantised, V: Sums, const M: usize, const NV: usize, const P: usize>(
+unsafe fn tile<
+    S: Quantised,
+    V: Sums,
+    const M: usize,
+    const NV: usize,
+    const USED: usize,
+    const P: usize,
+>(
     p: &PwArgs<S>,
     steps: usize,
     row: usize,
@@ -143,7 +152,7 @@ unsafe fn tile<S: Quantised, V: Sums, const M: usize, const NV: usize, const P: 
         let a = p.a.cast::<u8>().add(row * p.a_row);
         let in_place = p.header == 0;
         let packed = p.b.add(panel * p.b_panel);
-        let mut acc = [[[V::splat(0); NV]; P]; M];
+        let mut acc = [[[V::splat(0); USED]; P]; M];
         for (m, acc) in acc.iter_mut().enumerate() {
             let constant = if in_place {
                 V::splat(0)
@@ -166,7 +175,7 @@ unsafe fn tile<S: Quantised, V: Sums, const M: usize, const NV: usize, const P: 
             b_step = b_step.add(done * nr * V::STEP);
             for _ in done..chunk {
                 for q in 0..P {
-                    let mut columns = [V::columns(b_step.add(q * p.b_panel)); NV];
+                    let mut columns = [V::columns(b_step.add(q * p.b_panel)); USED];
                     for (v, columns) in columns.iter_mut().enumerate().skip(1) {
                         *columns = V::columns(b_step.add(q * p.b_panel + v * V::LANES * V::STEP));
                     }
@@ -191,13 +200,13 @@ unsafe fn tile<S: Quantised, V: Sums, const M: usize, const NV: usize, const P: 
             // Spelt out, and decided once: as a loop over rows it keeps sums on the stack.
             macro_rules! rows {
                 ($($m:literal)+) => {
-                    if columns >= nr {
+                    if columns >= USED * V::LANES {
                         $(if $m < M {
-                            store::<S, V, NV>(e, scales, acc[$m][q], to.add($m * p.c_row));
+                            store::<S, V, USED>(e, scales, acc[$m][q], to.add($m * p.c_row));
                         })+
                     } else {
                         $(if $m < M {
-                            store_partial::<S, V, NV>(e, scales, acc[$m][q], to.add($m * p.c_row), columns);
+                            store_partial::<S, V, USED>(e, scales, acc[$m][q], to.add($m * p.c_row), columns);
                         })+
                     }
                 };

@@ -13,6 +13,9 @@ use crate::pack::{FormQ8, ROW_HEADER, Word};
 use crate::scheme::Quantised;
 use crate::simd::q8::Sums;
 
+/// Elements of the longest vector that pieces are read by.
+const LONGEST: usize = 32;
+
 /// Rows whose words are all written before their constants are made of them: vectors read from what has just been written in shorter
 /// ones wait for it.
 const BATCH: usize = 16;
@@ -87,10 +90,10 @@ unsafe fn rows<S: Quantised, V: Sums, W: Pod>(
     padding: W,
     word: impl Fn(S::Elem) -> W,
 ) {
-    // SAFETY: the caller's promise; pieces are as long as the vector chosen for them, or longer.
+    // SAFETY: the caller's promise; pieces are as long as the vector chosen for them, or up to twice as long.
     unsafe {
         match p.k {
-            32.. => rows_by::<S, V, W, 32>(p, block, form, padding, word),
+            LONGEST.. => rows_by::<S, V, W, LONGEST>(p, block, form, padding, word),
             16.. => rows_by::<S, V, W, 16>(p, block, form, padding, word),
             8.. => rows_by::<S, V, W, 8>(p, block, form, padding, word),
             4.. => rows_by::<S, V, W, 4>(p, block, form, padding, word),
@@ -103,7 +106,7 @@ unsafe fn rows<S: Quantised, V: Sums, W: Pod>(
 /// Nothing is decided within a row that could be decided before, as a row may be eight bytes.
 ///
 /// # Safety
-/// As [`run`]; pieces have at least `N` elements, or none.
+/// As [`run`]; pieces are as long as [`piece`] wants them.
 #[inline(always)]
 unsafe fn rows_by<S: Quantised, V: Sums, W: Pod, const N: usize>(
     p: &PwArgs<S>,
@@ -131,9 +134,10 @@ unsafe fn rows_by<S: Quantised, V: Sums, W: Pod, const N: usize>(
         unsafe {
             for _ in 0..batch {
                 let words = to.add(ROW_HEADER).cast::<W>();
-                // A last step reads these, and weights of zero.
-                for i in block.depth..padded {
-                    words.add(i).write(W::zeroed());
+                // A last step that is no whole one reads zeros, and weights of zero. As a loop over these it is a call of `memset`.
+                if padded > block.depth {
+                    let step = words.add(padded).cast::<u8>().sub(V::STEP);
+                    zero_step::<V>(step);
                 }
                 if in_padding {
                     for i in 0..block.depth {
@@ -167,10 +171,27 @@ unsafe fn rows_by<S: Quantised, V: Sums, W: Pod, const N: usize>(
     }
 }
 
+/// # Safety
+/// `to` is writable for a step.
+#[inline(always)]
+unsafe fn zero_step<V: Sums>(to: *mut u8) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match V::STEP {
+            4 => to.cast::<[u8; 4]>().write([0; 4]),
+            8 => to.cast::<[u8; 8]>().write([0; 8]),
+            _ => {
+                const { assert!(matches!(V::STEP, 4 | 8 | 16)) }
+                to.cast::<[u8; 16]>().write([0; 16]);
+            }
+        }
+    }
+}
+
 /// `n` words.
 ///
 /// # Safety
-/// `from` is readable and `to` writable for `n` elements, at least `N` or none.
+/// `from` is readable and `to` writable for `n` elements: none, or at least `N`, and at most `2 * N` where `N` is neither 1 nor [`LONGEST`].
 #[inline(always)]
 unsafe fn piece<E: Copy, W: Copy, const N: usize>(
     from: *const E,
@@ -183,6 +204,11 @@ unsafe fn piece<E: Copy, W: Copy, const N: usize>(
         let Some(last) = n.checked_sub(N) else {
             return;
         };
+        // Longer pieces are met by longer vectors: two of these always do.
+        if const { N > 1 && N < LONGEST } {
+            vector::<E, W, N>(from, to, word);
+            return vector::<E, W, N>(from.add(last), to.add(last), word);
+        }
         let mut i = 0;
         while i < last {
             vector::<E, W, N>(from.add(i), to.add(i), word);

@@ -16,6 +16,8 @@ pub(crate) unsafe trait Sums: Copy {
     const MARK_BYTES: usize = 0;
     /// What computes panels with a mark: the same lanes and steps.
     type Marked: Sums;
+    /// Whether a panel of which one vector holds all columns that there are is computed by that vector alone. Not with steps of one's own.
+    const NARROW: bool = false;
     /// Which of the constants of a row is this kind's.
     const CONSTANT: usize = 0;
 

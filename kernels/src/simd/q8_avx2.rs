@@ -46,6 +46,7 @@ pub(crate) unsafe fn narrow(words: __m256i, e: &EpilogueQ8, unsigned: bool) -> _
 // SAFETY: used inside functions with AVX2 only; pointers are used for as many elements as the trait says.
 unsafe impl Sums for Avx2 {
     const LANES: usize = 8;
+    const NARROW: bool = true;
 
     type Marked = Self;
     type Row = __m256i;

@@ -29,6 +29,7 @@ impl Vnni512 {
 // SAFETY: used inside functions with AVX512F, BW, VL and VNNI only; pointers are used for as many elements as the trait says.
 unsafe impl Sums for Vnni512 {
     const LANES: usize = 16;
+    const NARROW: bool = true;
 
     type Marked = Self;
     type Row = __m512i;
