@@ -80,6 +80,21 @@ pub enum Error {
         found: String,
     },
 
+    /// A number in a tensor is none that it can be: a scale or a bias, for example.
+    #[error("{origin}: tensor `{tensor}` has {found} at index {index}, expected {expected}")]
+    TensorValue {
+        /// Where the weights come from.
+        origin: String,
+        /// The tensor's name.
+        tensor: String,
+        /// Which of its elements.
+        index: usize,
+        /// The element.
+        found: String,
+        /// What it could be.
+        expected: &'static str,
+    },
+
     /// An entry of a weight file's metadata has a value that is not known.
     #[error("{origin}: the metadata has {key} = {found:?}, expected {expected}")]
     Metadata {

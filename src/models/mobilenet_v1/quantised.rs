@@ -10,15 +10,17 @@
 //!
 //! The metadata has `quantization` = `int8`, and what else the f32 checkpoint has.
 
+use std::fmt::Debug;
+
 use dwsep::{Filter, FilterQuantization, KernelSet, Qs8, Quantization};
 
 use super::layers::{Parameters, build};
 use super::{Kind, POOL_NAME, Unit, V1Config};
-use crate::Result;
 use crate::layer::Formats;
 use crate::model::NamedLayer;
 use crate::value::Format;
 use crate::weights::{Safetensors, Weights};
+use crate::{Error, Result};
 
 /// The layers of the network in int8, and the format of its input.
 pub(crate) fn quantised_layers(
@@ -56,9 +58,41 @@ fn output(file: &Safetensors<'_>, layer: &str) -> Result<Quantization> {
 }
 
 fn quantization(file: &Safetensors<'_>, name: &str) -> Result<Quantization> {
-    let scale = file.tensor(&scale_name(name), &[1])?;
-    let zero_point = file.i32s(&zero_point_name(name), &[1])?;
+    let scale = scales(file, &scale_name(name), 1)?;
+    let name = zero_point_name(name);
+    let zero_point = file.i32s(&name, &[1])?;
+    let byte = |_, x: &i32| i8::try_from(*x).is_ok();
+    all(file, &name, &zero_point, "one of -128 to 127", byte)?;
     Ok(Quantization::new(scale[0], zero_point[0]))
+}
+
+fn scales(file: &Safetensors<'_>, name: &str, count: usize) -> Result<Vec<f32>> {
+    let scales = file.tensor(name, &[count])?.to_vec();
+    let expected = "a positive, finite and normal number";
+    all(file, name, &scales, expected, |_, x| {
+        *x > 0.0 && x.is_normal()
+    })?;
+    Ok(scales)
+}
+
+/// Refuses a tensor, an element of which is not what it has to be.
+fn all<T: Debug>(
+    file: &Safetensors<'_>,
+    tensor: &str,
+    elements: &[T],
+    expected: &'static str,
+    holds: impl Fn(usize, &T) -> bool,
+) -> Result<()> {
+    let wrong = elements.iter().enumerate().find(|&(i, x)| !holds(i, x));
+    wrong.map_or(Ok(()), |(index, found)| {
+        Err(Error::TensorValue {
+            origin: file.origin().to_owned(),
+            tensor: tensor.to_owned(),
+            index,
+            found: format!("{found:?}"),
+            expected,
+        })
+    })
 }
 
 pub(crate) fn output_name(layer: &str) -> String {
@@ -95,17 +129,42 @@ impl Integers {
     ) -> Result<Self> {
         let name = unit.weight();
         let weights = file.i8s(&name, &unit.shape())?;
+        let (scale_name, bias_name) = (scale_name(&name), bias_name(&name));
+        let scales = scales(file, &scale_name, unit.c_out)?;
+        let expected = "one that takes sums to the scale of the output";
+        all(file, &scale_name, &scales, expected, |_, scale| {
+            (input.scale * scale / output.scale).is_normal()
+        })?;
+        let bias = file.i32s(&bias_name, &[unit.c_out])?;
+        let expected = "one with which all sums are within i32";
+        all(file, &bias_name, &bias, expected, |channel, &bias| {
+            let products = weights.len() / unit.c_out;
+            let weights = &weights[channel * products..][..products];
+            sums_fit(bias, weights, input.zero_point)
+        })?;
         Ok(Self {
             weights: match unit.transposed(&weights) {
                 Some(transposed) => transposed,
                 None => weights,
             },
-            scales: file.tensor(&scale_name(&name), &[unit.c_out])?.to_vec(),
-            bias: file.i32s(&bias_name(&name), &[unit.c_out])?,
+            scales,
+            bias,
             input,
             output,
         })
     }
+}
+
+/// Whether all sums that begin with a bias are numbers of i32, whatever these weights are multiplied with.
+fn sums_fit(bias: i32, weights: &[i8], zero_point: i32) -> bool {
+    let ends = [i8::MIN, i8::MAX].map(|x| i64::from(x) - i64::from(zero_point));
+    [i64::min, i64::max].into_iter().all(|extreme| {
+        let products = weights.iter().map(|&w| {
+            let [a, b] = ends.map(|x| x * i64::from(w));
+            extreme(a, b)
+        });
+        i32::try_from(i64::from(bias) + products.sum::<i64>()).is_ok()
+    })
 }
 
 impl Parameters<Qs8> for Integers {

@@ -7,102 +7,12 @@ use mobilenet::models::mobilenet_v1::{V1Config, tensor_shapes};
 use mobilenet::weights::{Safetensors, Seeded, Weights};
 use mobilenet::{Engine, Error, Model};
 
+mod file;
+mod int8;
+
+use file::{ALPHA, File, join, seeded};
+
 const STEM: &str = "mobilenet_v1.conv_stem.convolution.weight";
-
-/// A safetensors file in the making.
-#[derive(Clone)]
-struct File {
-    tensors: Vec<(String, &'static str, Vec<usize>, Vec<u8>)>,
-    metadata: &'static str,
-}
-
-impl File {
-    /// A narrow MobileNetV1 with weights from a seed, in f32.
-    fn v1() -> Self {
-        let (config, weights) = seeded();
-        let tensors = tensor_shapes(&config)
-            .unwrap()
-            .into_iter()
-            .map(|(name, shape)| {
-                let values = weights.values(&name).unwrap();
-                let bytes = values.iter().flat_map(|x| x.to_le_bytes()).collect();
-                (name, "F32", shape, bytes)
-            })
-            .collect();
-        Self {
-            tensors,
-            metadata: "{}",
-        }
-    }
-
-    /// Converts a tensor to a type of 16 bits by dropping the lower half of each f32, which is what bf16 is.
-    fn with_bf16(mut self, name: &str) -> Self {
-        let (_, dtype, _, bytes) = self.tensor(name);
-        *dtype = "BF16";
-        *bytes = bytes.chunks(4).flat_map(|x| [x[2], x[3]]).collect();
-        self
-    }
-
-    fn tensor(&mut self, name: &str) -> &mut (String, &'static str, Vec<usize>, Vec<u8>) {
-        self.tensors
-            .iter_mut()
-            .find(|tensor| tensor.0 == name)
-            .unwrap()
-    }
-
-    fn header(&self) -> String {
-        let mut end = 0;
-        let mut entries = vec![format!(r#""__metadata__":{}"#, self.metadata)];
-        for (name, dtype, shape, bytes) in &self.tensors {
-            let start = end;
-            end += bytes.len();
-            entries.push(format!(
-                r#""{name}":{{"dtype":"{dtype}","shape":{shape:?},"data_offsets":[{start},{end}]}}"#
-            ));
-        }
-        format!("{{{}}}", entries.join(","))
-    }
-
-    fn bytes(&self) -> Vec<u8> {
-        let data: Vec<u8> = self
-            .tensors
-            .iter()
-            .flat_map(|tensor| tensor.3.clone())
-            .collect();
-        join(&self.header(), &data)
-    }
-
-    fn model(&self) -> Result<Model, Error> {
-        let engine = Engine::new(1, None).unwrap();
-        Model::from_weights(
-            &Safetensors::from_bytes("x.safetensors", self.bytes())?,
-            engine.kernels(),
-        )
-    }
-
-    fn error(&self) -> String {
-        self.model().unwrap_err().to_string()
-    }
-}
-
-fn seeded() -> (V1Config, Seeded) {
-    let config = V1Config {
-        alpha: 0.05,
-        classes: 3,
-        ..V1Config::default()
-    };
-    let weights = Seeded::new(1, &config).unwrap();
-    (config, weights)
-}
-
-fn join(header: &str, data: &[u8]) -> Vec<u8> {
-    [
-        &(header.len() as u64).to_le_bytes(),
-        header.as_bytes(),
-        data,
-    ]
-    .concat()
-}
 
 /// The error for these bytes as a file.
 fn refused(bytes: Vec<u8>) -> String {
@@ -125,7 +35,7 @@ fn logits(model: &Model) -> Vec<f32> {
 
 #[test]
 fn a_file_is_the_network_that_its_shapes_and_metadata_say() {
-    let (config, weights) = seeded();
+    let (config, weights) = seeded(ALPHA);
     let engine = Engine::new(1, None).unwrap();
     let expected = Model::mobilenet_v1(&config, &weights, engine.kernels()).unwrap();
     let mut file = File::v1();
@@ -192,9 +102,9 @@ fn nan_weights_are_allowed_and_propagate() {
 
 #[test]
 fn tensors_that_are_missing_or_of_another_shape_or_type_are_named() {
-    for (name, _) in tensor_shapes(&seeded().0).unwrap() {
+    for (name, _) in tensor_shapes(&seeded(ALPHA).0).unwrap() {
         let mut file = File::v1();
-        file.tensors.retain(|tensor| tensor.0 != name);
+        file.remove(&name);
         assert_eq!(
             file.error(),
             format!("x.safetensors: there is no tensor `{name}`")
