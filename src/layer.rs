@@ -86,21 +86,6 @@ pub enum LayerError {
         found: usize,
     },
 
-    /// Quantised outputs cannot be bounded by an activation that is no clamp.
-    #[error("the activation of integers has to be a clamp")]
-    Activation,
-
-    /// A window is larger than the image.
-    #[error("input: {dim} is {found}, the window needs at least {window}")]
-    Window {
-        /// Height or width.
-        dim: &'static str,
-        /// Of the window.
-        window: usize,
-        /// Of the image.
-        found: usize,
-    },
-
     /// An input has another type, or stands for other numbers.
     #[error("input: the elements are {found}, expected {expected}")]
     Format {

@@ -54,12 +54,14 @@ pub enum Error {
         /// The stride given.
         found: usize,
     },
-    /// The padded input is smaller than the 3x3 window, so that there is no output.
+    /// The padded input is smaller than the window, so that there is no output.
     WindowTooLarge {
         /// Height or width.
         dim: &'static str,
-        /// Padding included.
+        /// Of the input, padding included.
         padded: usize,
+        /// Of the window.
+        window: usize,
     },
     /// The workspace is too small. Counted in bytes; what is needed is what the op's `workspace_len` says.
     WorkspaceTooSmall {
@@ -168,10 +170,14 @@ impl fmt::Display for Error {
                     "{operand}: the stride of {dim} is {found}, at least {needed} keeps elements apart"
                 )
             }
-            Error::WindowTooLarge { dim, padded } => {
+            Error::WindowTooLarge {
+                dim,
+                padded,
+                window,
+            } => {
                 write!(
                     f,
-                    "input: the padded {dim} is {padded}, the window needs at least 3"
+                    "input: the padded {dim} is {padded}, the window needs at least {window}"
                 )
             }
             Error::WorkspaceTooSmall { needed, found } => {

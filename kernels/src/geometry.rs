@@ -58,7 +58,12 @@ fn axis(
         return Err(overflow);
     }
     if padded < WINDOW {
-        return Err(Error::WindowTooLarge { dim, padded });
+        let window = WINDOW;
+        return Err(Error::WindowTooLarge {
+            dim,
+            padded,
+            window,
+        });
     }
     let outputs = (padded - WINDOW) / stride + 1;
     // Taps of output o: input positions o * stride - before .. + 3, cut to 0..size.

@@ -115,6 +115,7 @@ mod pack;
 #[cfg(feature = "std")]
 pub mod peak;
 mod pointwise;
+mod pool;
 pub mod quantised;
 mod quantization;
 mod registry;
@@ -142,6 +143,7 @@ pub use kernel::team::with_team;
 pub use memory::AlignedBytes;
 pub use pack::Filter;
 pub use pointwise::{PackedPointwise, Pointwise};
+pub use pool::{AveragePool, PoolWindow};
 pub use quantization::{FilterQuantization, Quantization};
 pub use scheme::{F32, Qs8, Qu8, Quantised, Scheme};
 pub use selfcheck::{KernelInfo, SelfCheckError, kernels};

@@ -1,8 +1,9 @@
-//! Quantised tensors at ops without a kernel: sums of two and means over an image. Their arithmetic is XNNPACK's, of which TensorFlow
-//! Lite's results are: each rounds in its own way, and not as convolutions do.
+//! Quantised tensors at ops without a kernel: sums of two, means over an image and over windows. Their arithmetic is that of which
+//! TensorFlow Lite's results are, XNNPACK's or its own: each rounds in its own way, and not as convolutions do.
 
 use core::marker::PhantomData;
 
+use crate::pool::{PoolWindow, Windows};
 use crate::quantization::expect_scale;
 use crate::scheme::Quantised;
 use crate::view::{View, ViewMut};
@@ -46,15 +47,7 @@ impl<S: Quantised> Add<S> {
                 });
             }
         }
-        let activation = activation.epilogue()?;
-        if activation.hard_swish {
-            return Err(Error::Unsupported {
-                operand: "activation",
-                found: "HardSwish",
-                expected: "a clamp, where outputs are quantised",
-            });
-        }
-        let (lo, hi) = activation.quantised::<S>(&output);
+        let (lo, hi) = activation.clamp()?.quantised::<S>(&output);
         // The exponent of a normal number; the ratios are within 2^-10 to 2^8.
         let exponent = (ratios[0].max(ratios[1]).to_bits() >> 23) as i32 - 127;
         let shift = (20 - exponent) as u32;
@@ -192,6 +185,62 @@ pub fn global_average_pool<S: Quantised>(
     GlobalAveragePool::<S>::new(h, w, from, to)?.run(input, output)
 }
 
+/// The mean of each channel over windows, whose output is written down as the input is: the mean of the integers themselves, rounded half
+/// away from zero, within an activation whose bounds are rounded half away from the zero point. What is padded does not count.
+///
+/// Source: TensorFlow Lite's own kernel for AVERAGE_POOL_2D.
+#[derive(Clone, Copy, Debug)]
+pub struct AveragePool<S: Quantised> {
+    windows: Windows,
+    bounds: (i64, i64),
+    scheme: PhantomData<S>,
+}
+
+impl<S: Quantised> AveragePool<S> {
+    /// For inputs of the shape `[N, H, W, C]`, which stand for what `quantization` says.
+    ///
+    /// # Errors
+    /// As [`AveragePool::new`](crate::AveragePool::new); [`Error::InvalidScale`], [`Error::ZeroPoint`]; [`Error::Unsupported`] for an
+    /// activation that is no clamp.
+    pub fn new(
+        input: Nhwc,
+        window: PoolWindow,
+        quantization: Quantization,
+        activation: Activation,
+    ) -> Result<Self> {
+        quantization.check::<S>("input")?;
+        let activation = activation.clamp()?;
+        let Quantization { scale, zero_point } = quantization;
+        let bound = |x: f32| {
+            // Saturates, as do infinities.
+            let q = (libm::roundf(x / scale) + zero_point as f32) as i64;
+            q.clamp(S::LEAST.into(), S::MOST.into())
+        };
+        Ok(Self {
+            windows: Windows::new(input, window)?,
+            bounds: (bound(activation.lo), bound(activation.hi)),
+            scheme: PhantomData,
+        })
+    }
+
+    /// `[N, OH, OW, C]`
+    pub fn output_shape(&self) -> Nhwc {
+        self.windows.output()
+    }
+
+    /// # Errors
+    /// [`Error::Mismatch`] for views of other shapes.
+    pub fn run(&self, input: View<'_, S::Elem>, output: ViewMut<'_, S::Elem>) -> Result<()> {
+        let (least, most) = self.bounds;
+        let widened = |x| i64::from(S::int(x));
+        self.windows.each(input, output, widened, |sum, count| {
+            let count = count as i64;
+            let half = if sum > 0 { count / 2 } else { -(count / 2) };
+            S::elem(((sum + half) / count).clamp(least, most) as i32)
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,6 +290,31 @@ mod tests {
         let other = View::new(&a, Nhwc::new(1, 1, 1, 4)).unwrap();
         let output = ViewMut::new(&mut output, shape).unwrap();
         assert!(add.run(view(&a), other, output).is_err());
+    }
+
+    #[test]
+    fn bounds_of_means_are_rounded_away_from_the_zero_point() {
+        // 6 / (12 / 255) is 127.5.
+        let q = |zero_point| Quantization::new(12.0 / 255.0, zero_point);
+        let window = PoolWindow {
+            size: (1, 1),
+            stride: (1, 1),
+            same: false,
+        };
+        let shape = Nhwc::new(1, 1, 1, 1);
+        let unsigned = |zero_point| {
+            let pool = AveragePool::<Qu8>::new(shape, window, q(zero_point), Activation::Relu6);
+            pool.unwrap().bounds
+        };
+        assert_eq!((unsigned(3), unsigned(200)), ((3, 131), (200, 255)));
+        let signed = |activation| AveragePool::<Qs8>::new(shape, window, q(9), activation);
+        assert_eq!(signed(Activation::None).unwrap().bounds, (-128, 127));
+        for (lo, hi) in [(1.0, 0.0), (f32::NAN, 0.0)] {
+            let error = signed(Activation::Clamp { lo, hi }).unwrap_err();
+            assert_eq!(error, Error::InvalidClamp);
+        }
+        let error = signed(Activation::HardSwish).unwrap_err();
+        assert!(matches!(error, Error::Unsupported { .. }));
     }
 
     #[test]

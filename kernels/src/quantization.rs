@@ -97,6 +97,22 @@ pub struct FilterQuantization<'a> {
     pub weight_zero_point: i32,
 }
 
+impl Activation {
+    /// # Errors
+    /// [`Error::InvalidClamp`]; [`Error::Unsupported`] for one that is no clamp.
+    pub(crate) fn clamp(self) -> Result<EpilogueF32> {
+        let bounds = self.epilogue()?;
+        if bounds.hard_swish {
+            return Err(Error::Unsupported {
+                operand: "activation",
+                found: "HardSwish",
+                expected: "a clamp, where outputs are quantised",
+            });
+        }
+        Ok(bounds)
+    }
+}
+
 impl EpilogueF32 {
     /// The bounds in a tensor's integers. Ties become even when the zero point has been added, as in XNNPACK.
     pub(crate) fn quantised<S: Quantised>(&self, q: &Quantization) -> (i32, i32) {
@@ -135,15 +151,7 @@ impl EpilogueQ8 {
     /// # Errors
     /// [`Error::InvalidClamp`]; [`Error::Unsupported`] for an activation that is no clamp.
     pub(crate) fn new<S: Quantised>(activation: Activation, params: &ParamsQ8) -> Result<Self> {
-        let bounds = activation.epilogue()?;
-        if bounds.hard_swish {
-            return Err(Error::Unsupported {
-                operand: "activation",
-                found: "HardSwish",
-                expected: "a clamp, where outputs are quantised",
-            });
-        }
-        let (lo, hi) = bounds.quantised::<S>(&params.output);
+        let (lo, hi) = activation.clamp()?.quantised::<S>(&params.output);
         let zero_point = params.output.zero_point;
         Ok(Self {
             lo: (lo - zero_point) as f32,

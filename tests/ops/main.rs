@@ -6,6 +6,7 @@ use dwsep::{
     ViewMut, global_average_pool, softmax,
 };
 
+mod pools;
 mod quantised;
 mod views;
 mod workspace;
@@ -232,7 +233,11 @@ fn windows_and_paddings() {
         let new = |h, w, padding| make(Nhwc::new(1, h, w, 5), padding, Activation::None);
         for padded in [1, 2] {
             for (h, w, dim) in [(padded, 3, "height"), (3, padded, "width")] {
-                let error = Error::WindowTooLarge { dim, padded };
+                let error = Error::WindowTooLarge {
+                    dim,
+                    padded,
+                    window: 3,
+                };
                 assert_eq!(new(h, w, Padding::NONE), Err(error), "{name}");
             }
         }
@@ -244,6 +249,7 @@ fn windows_and_paddings() {
         let error = Error::WindowTooLarge {
             dim: "height",
             padded: 2,
+            window: 3,
         };
         assert_eq!(new(1, 2, one), Err(error), "{name}");
         assert_eq!(new(2, 2, one), Ok(()), "{name}");
@@ -570,6 +576,7 @@ fn messages_name_the_operand_and_both_numbers() {
             Error::WindowTooLarge {
                 dim: "height",
                 padded: 2,
+                window: 3,
             },
             "input: the padded height is 2, the window needs at least 3",
         ),

@@ -1,7 +1,7 @@
-//! Quantised convolutions by their definition: naive, short, and what every kernel equals byte for byte. Nothing here is shared with
+//! Quantised convolutions, and means of windows, by their definition: naive, short, and what every kernel equals byte for byte. Nothing here is shared with
 //! what packs or computes, so that a mistake in either shows.
 
-use crate::{Activation, FilterQuantization, Nhwc, Padding, Quantised, Stride};
+use crate::{Activation, FilterQuantization, Nhwc, Padding, PoolWindow, Quantised, Stride};
 
 /// A quantised convolution over a dense tensor.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +57,48 @@ pub fn conv3x3<S: Quantised>(problem: &Problem<'_, S>, output: &mut [S::Elem]) {
             }
         });
         *y = problem.requantise(o, acc);
+    }
+}
+
+/// Means of windows: `[N, H, W, C]` to `[N, OH, OW, C]`, within bounds that are integers.
+pub fn average_pool<S: Quantised>(
+    input: &[S::Elem],
+    shape: Nhwc,
+    window: PoolWindow,
+    (least, most): (i32, i32),
+    output: &mut [S::Elem],
+) {
+    let outputs = |length: usize, size: usize, stride: usize| match window.same {
+        true => length.div_ceil(stride),
+        false => (length - size) / stride + 1,
+    };
+    let (oh, ow) = (
+        outputs(shape.h, window.size.0, window.stride.0),
+        outputs(shape.w, window.size.1, window.stride.1),
+    );
+    // Where window `i` begins: half of what the windows are longer than the image lies in front of it, rounded down.
+    let begin = |i: usize, length: usize, size: usize, stride: usize, count: usize| {
+        let longer = ((count - 1) * stride + size) as i64 - length as i64;
+        (i * stride) as i64 - longer.max(0) / 2
+    };
+    for (at, to) in output.iter_mut().enumerate() {
+        let (pixel, c) = (at / shape.c, at % shape.c);
+        let (image, y, x) = (pixel / (oh * ow), pixel / ow % oh, pixel % ow);
+        let top = begin(y, shape.h, window.size.0, window.stride.0, oh);
+        let left = begin(x, shape.w, window.size.1, window.stride.1, ow);
+        let (mut sum, mut count) = (0.0, 0.0);
+        for y in top..top + window.size.0 as i64 {
+            for x in left..left + window.size.1 as i64 {
+                if (0..shape.h as i64).contains(&y) && (0..shape.w as i64).contains(&x) {
+                    let row = image * shape.h + y as usize;
+                    let pixel = row * shape.w + x as usize;
+                    sum += f64::from(S::int(input[pixel * shape.c + c]));
+                    count += 1.0;
+                }
+            }
+        }
+        // Half away from zero. A quotient that is no half is further from one than f64 can err.
+        *to = S::elem((libm::round(sum / count) as i32).clamp(least, most));
     }
 }
 

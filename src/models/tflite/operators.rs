@@ -324,7 +324,7 @@ impl<'a> Builder<'a> {
         let window = if !same && size == (input.shape.h, input.shape.w) {
             PoolWindow::Image
         } else {
-            PoolWindow::Fixed { size, stride, same }
+            PoolWindow::Fixed(dwsep::PoolWindow { size, stride, same })
         };
         let layer = AveragePool {
             window,
