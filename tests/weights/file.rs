@@ -57,7 +57,7 @@ impl File {
             }
         }
         quantization("pool.output", 4.0 / 255.0, -128);
-        quantization("logits.output", 0.25, 3);
+        quantization("logits.output", 0.05, 3);
         for (name, shape) in tensor_shapes(&config).unwrap() {
             if name.contains("normalization") || shape.len() == 1 {
                 continue;
@@ -67,7 +67,9 @@ impl File {
             let most = values.iter().fold(0.0, |most: f32, x| most.max(x.abs()));
             let integers = bytes_of(&values, |x| [(x / most * 127.0).round() as i8 as u8]);
             let scales = vec![most / 127.0; channels];
-            let biases: Vec<i32> = (0..channels as i32).map(|i| i * 37 % 101 - 50).collect();
+            let biases: Vec<i32> = (0..channels as i32)
+                .map(|i| (i * 37 % 101 - 20) * 100)
+                .collect();
             let (scales, biases) = (
                 bytes_of(&scales, |x| x.to_le_bytes()),
                 bytes_of(&biases, |x| x.to_le_bytes()),

@@ -12,7 +12,10 @@ fn what_attacks_are_made_of_is_a_network() {
     let model = File::int8(NARROWEST).model().unwrap();
     assert_eq!(model.name(), "mobilenet_v1_0.01_int8");
     let logits = logits(&model);
-    assert!(logits.iter().all(|x| x.is_finite()) && logits[0] != logits[1]);
+    assert!(
+        logits.iter().all(|x| x.is_finite()) && logits[0] != logits[1],
+        "{logits:?}"
+    );
 }
 
 type Attack = fn(&mut File);
