@@ -22,6 +22,20 @@ fn refused(change: impl FnOnce(&mut File)) -> String {
     error.to_string()
 }
 
+/// Layers are named in tables and messages, on a terminal.
+#[test]
+fn names_that_are_not_printable_are_escaped_and_cut() {
+    let long = "x".repeat(5000);
+    let bytes = changed(every_operator(), |f| {
+        f.tensor(1).name = "a\nb\u{1b}[2J".to_owned();
+        f.tensor(3).name = long;
+    });
+    let model = network(&bytes).unwrap();
+    assert_eq!(model.layers()[0].name(), r"a\nb\u{1b}[2J");
+    let cut = format!("{}...", "x".repeat(100));
+    assert!(model.layers().iter().any(|layer| layer.name() == cut));
+}
+
 #[test]
 fn every_operator_becomes_a_layer() {
     let engine = Engine::new(1, None).unwrap();

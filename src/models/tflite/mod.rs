@@ -21,7 +21,7 @@ use crate::layer::Layer;
 use crate::model::{Contents, INPUT, NamedLayer};
 use crate::value::{Format, ValueInfo};
 use crate::weights::tflite::{
-    Graph, Operator, OperatorKind, OperatorProblem, Problem, Tensor, TensorName, Type,
+    self, Graph, Operator, OperatorKind, OperatorProblem, Problem, Tensor, TensorName, Type,
 };
 use crate::{Error, Result};
 
@@ -265,10 +265,10 @@ impl<'a> Builder<'a> {
     }
 
     /// What the tensor is called, or the operator, where that is not unique. Of the names of all that a converter has made one
-    /// operator of, `Relu6;BatchNorm;Conv2D`, the first.
+    /// operator of, `Relu6;BatchNorm;Conv2D`, the first; cut and escaped, as messages and tables show it.
     fn name(&mut self, operator: &Operator, output: usize) -> String {
         let name = self.tensor(output).name.split(';').next();
-        let name = name.unwrap_or_default().to_owned();
+        let name = tflite::shown(name.unwrap_or_default());
         if name.is_empty() || !self.names.insert(name.clone()) {
             return format!("{} {}", operator.kind.name(), operator.index);
         }

@@ -50,6 +50,7 @@ mod verify;
 pub use self::graph::{
     FusedActivation, Graph, Operator, OperatorKind, Padding, Tensor, TensorQuantization, Type,
 };
+pub(crate) use self::problem::shown;
 pub use self::problem::{OperatorProblem, Problem, TensorName, TensorProblem};
 
 use self::table::List;

@@ -118,7 +118,7 @@ impl fmt::Display for TensorName {
 }
 
 /// A text of the file on one line of a message.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     const LONGEST: usize = 100;
     let mut shown: String = text
         .chars()
