@@ -2,6 +2,7 @@
 # Runs a fuzz target under AddressSanitizer for a while, from a copy of its committed corpus, and fails if it finds something.
 #
 #   tools/fuzz.sh tflite 60
+#   tools/fuzz.sh safetensors 60
 #
 # Installs what is missing: cargo-fuzz, and a nightly compiler through rustup. Where no nightly can be had, the installed stable
 # compiler does: RUSTC_BOOTSTRAP lets it take the option for the sanitizer, whose runtime it brings.
@@ -39,8 +40,12 @@ fi
 corpus=$(mktemp -d)
 trap 'rm -rf "$corpus"' EXIT
 cp -r "fuzz/corpus/$target/." "$corpus"
+if [ "$target" = tflite ]; then
+    # Whole networks, made by TensorFlow. Larger ones would be cut off.
+    find tests/golden/tflite -name '*.tflite' -size -60k -exec cp {} "$corpus" ';'
+fi
 
-# Inputs of up to 64 KB may make a reader take 64 times as much, and some MB for labels; a single request beyond that is a finding.
+# Inputs have up to 64 KB. How much memory a reader may take for each byte is in the targets; no request may be beyond 16 MB.
 say "$target for $seconds s from $(find "$corpus" -type f | wc -l) files, $(rustc --version)"
 CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/fuzz cargo fuzz run "$target" "$corpus" -- \
     -max_total_time="$seconds" -max_len=65536 -timeout=10 -malloc_limit_mb=16 -rss_limit_mb=2048 \

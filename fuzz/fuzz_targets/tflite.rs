@@ -1,21 +1,48 @@
-//! The reader of TensorFlow Lite files: no input makes it panic or take memory out of proportion (the limits are in tools/fuzz.sh), a
-//! refusal is one line, and what it accepts keeps the promises of the types it returns.
+//! The reader of TensorFlow Lite files: no input makes it panic or take memory out of proportion, a refusal is one line, what it accepts
+//! keeps the promises of the types it returns, and a network that is built of that can be run.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use mobilenet::weights::tflite::{Graph, Type, parse};
+use mobilenet::{Model, TfliteOptions};
+use mobilenet_fuzz::{ENGINES, refused, run_alike, within};
 
-fuzz_target!(|bytes: &[u8]| match parse("x", bytes) {
-    Ok(graph) => check(&graph),
-    Err(error) => {
-        let message = error.to_string();
-        assert!(
-            message.starts_with("x: ") && !message.contains('\n'),
-            "{message}"
-        );
-        assert!(message.len() < 2000, "{message}");
+/// Bytes held while a file is read and its network built, for each byte of the file: constants may be shared, are converted and packed,
+/// in panels of which most columns may be empty.
+const FACTOR: usize = 256;
+const FIXED: usize = 64 << 10;
+/// Labels are packed, of up to 1 MB, and few bytes each.
+const LABELS: usize = 40 << 20;
+const METADATA: &[u8] = b"TFLITE_METADATA";
+
+fuzz_target!(|bytes: &[u8]| {
+    let labelled = bytes.windows(METADATA.len()).any(|x| x == METADATA);
+    let fixed = if labelled { LABELS } else { FIXED };
+    let limit = FACTOR * bytes.len() + fixed;
+    let graph = within(limit, || match parse("x", bytes) {
+        Ok(graph) => Some(graph),
+        Err(error) => {
+            assert!(error.to_string().starts_with("x: "), "{error}");
+            refused(&error);
+            None
+        }
+    });
+    match graph {
+        Some(graph) => check(&graph),
+        None => return,
     }
+    let [native, scalar] = &*ENGINES;
+    let mut models = Vec::new();
+    for (engine, fuse) in [(native, true), (native, false), (scalar, true)] {
+        let options = TfliteOptions { fuse };
+        let build = || Model::from_tflite("x", bytes, engine.kernels(), options);
+        match within(limit, build) {
+            Ok(model) => models.push((engine, model)),
+            Err(error) => return refused(&error),
+        }
+    }
+    run_alike(&models);
 });
 
 fn check(graph: &Graph<'_>) {
@@ -56,7 +83,7 @@ fn check(graph: &Graph<'_>) {
     let mut known: Vec<bool> = (graph.tensors.iter())
         .map(|tensor| tensor.data.is_some())
         .collect();
-    let mut give = |known: &mut Vec<bool>, tensor: usize| {
+    let give = |known: &mut Vec<bool>, tensor: usize| {
         assert!(
             !std::mem::replace(&mut known[tensor], true),
             "tensor {tensor} has two values"

@@ -7,6 +7,7 @@ use mobilenet::models::mobilenet_v1::{V1Config, tensor_shapes};
 use mobilenet::weights::{Safetensors, Seeded, Weights};
 use mobilenet::{Engine, Error, Model};
 
+mod corpus;
 mod file;
 mod int8;
 
