@@ -139,6 +139,11 @@ enum EmbeddedType {
 }
 
 impl ModelArgs {
+    /// Whether a network has been named.
+    fn is_given(&self) -> bool {
+        self.model.is_some() || self.dtype.is_some()
+    }
+
     fn load(&self, engine: &Engine) -> Result<Model> {
         Ok(match (&self.model, self.dtype) {
             (Some(path), _) => Model::load(path, engine)?,

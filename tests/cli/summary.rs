@@ -1,6 +1,6 @@
 //! `mobilenet summary`
 
-use crate::{error, json, run, run_line, stdout};
+use crate::{Files, error, json, run, run_line, stdout};
 
 /// The published figures, for 1001 classes.
 #[test]
@@ -64,6 +64,92 @@ fn summary_has_a_row_a_layer() {
         layers.last().unwrap()["output"],
         serde_json::json!([1, 1, 1, 10])
     );
+}
+
+/// A file's network has the multiply-adds of its definition, whatever its type; its parameters have a bias where batch norm has three.
+#[test]
+fn summary_counts_a_file_s_network() {
+    let files = Files::new();
+    let float = files.model(7);
+    let published = json(&run_line("summary --json --alpha 1 --resolution 224"));
+    for (arguments, dtype) in [
+        (["summary", "--dtype", "int8"], "i8"),
+        (["summary", "--dtype", "f32"], "f32"),
+    ] {
+        let report = json(&run(arguments.into_iter().chain(["--json"])));
+        assert_eq!(
+            report["input"]["shape"],
+            serde_json::json!([1, 224, 224, 3])
+        );
+        assert_eq!(report["input"]["type"], dtype);
+        assert_eq!(report["total"]["macs"], published["total"]["macs"]);
+        // Channels of 27 convolutions with batch norm: two parameters less for each.
+        let channels: u64 = 32
+            + (64 + 32)
+            + (128 + 64)
+            + 2 * 128
+            + (256 + 128)
+            + 2 * 256
+            + (512 + 256)
+            + 5 * 2 * 512
+            + (1024 + 512)
+            + 2 * 1024;
+        let params = published["total"]["params"].as_u64().unwrap();
+        assert_eq!(report["total"]["params"], params - 2 * channels);
+        let rows = report["layers"].as_array().unwrap();
+        assert_eq!(rows.len(), published["layers"].as_array().unwrap().len());
+        for (row, published) in rows.iter().zip(published["layers"].as_array().unwrap()) {
+            assert_eq!(row["name"], published["name"]);
+            assert_eq!(row["shape"], published["output"]);
+            assert_eq!(row["macs"], published["macs"]);
+            assert_eq!(row["type"], dtype);
+        }
+    }
+
+    let text = stdout(&run(["summary", "--dtype", "int8"]));
+    assert!(
+        text.starts_with(
+            "mobilenet_v1_1.0_int8, input [1, 224, 224, 3] of i8: 568.7 M multiply-adds, 4.22 M parameters\n"
+        ),
+        "{text}"
+    );
+    let line = |text: &str, name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    // 9 * 512 + 512 * 512 weights and two biases a channel.
+    let expected = "separable_7 [1, 14, 14, 512] i8 267,776 52,283,392";
+    assert_eq!(line(&text, "separable_7"), expected);
+
+    let small = stdout(&run(["summary", "--model", &float, "--resolution", "64"]));
+    let expected = "conv_stem [1, 32, 32, 8] f32 224 221,184";
+    assert_eq!(line(&small, "conv_stem"), expected);
+}
+
+#[test]
+fn summary_counts_a_graph() {
+    let text = stdout(&run([
+        "summary",
+        "--model",
+        "tests/golden/tflite/v1_int8_f32_io.tflite",
+    ]));
+    let first = text.lines().next().unwrap();
+    assert!(first.starts_with("v1_int8_f32_io, input [1, "), "{first}");
+    assert!(first.contains(" of f32: "), "{first}");
+    let types: Vec<_> = (text.lines().skip(3))
+        .filter_map(|line| line.split_once("] ")?.1.split_whitespace().next())
+        .collect();
+    assert_eq!(types.first(), Some(&"i8"), "{text}");
+    assert_eq!(types.last(), Some(&"f32"), "{text}");
+
+    let line = error(&run(["summary", "--model", "no/such/file.tflite"]));
+    assert!(line.starts_with("no/such/file.tflite: "), "{line}");
+    for arguments in [
+        "summary --dtype int8 --alpha 0.5",
+        "summary --model x --classes 10",
+    ] {
+        assert_eq!(run_line(arguments).status.code(), Some(2), "{arguments}");
+    }
 }
 
 #[test]
