@@ -110,6 +110,34 @@ fn bench_reports_runs_layers_and_peaks() {
     }
 }
 
+/// Integers are not held against a peak of f32: two of their products may come from one multiplication.
+#[test]
+fn bench_of_integers_has_no_share_of_a_peak() {
+    let files = Files::new();
+    let (html, path) = (files.path("x.html"), files.path("x.json"));
+    let model = "tests/golden/tflite/v1_int8.tflite";
+    let text = stdout(&run([
+        "bench", "--model", model, "--runs", "1", "--layers", "--json", &path, "--html", &html,
+    ]));
+    let report: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    assert!(report["roof"].is_null(), "{report}");
+    assert!(report["runs"][0]["share_of_peak"].is_null(), "{report}");
+    for layer in report["layers"].as_array().unwrap() {
+        assert!(layer["share_of_roof"].is_null() && layer["roof"].is_null());
+        let multiplies = !layer["flops_per_weight_byte"].is_null();
+        assert_eq!(layer["gflops"].as_f64() > Some(0.0), multiplies, "{layer}");
+    }
+    assert!(text.contains("Gop/s") && text.contains("pw_qs8_"), "{text}");
+    let page = fs::read_to_string(&html).unwrap();
+    for text in [&text, &page] {
+        assert!(
+            !text.contains("of peak") && !text.contains("its roof"),
+            "{text}"
+        );
+    }
+    assert!(!page.contains("Roofline") && page.contains("Gop/s"));
+}
+
 /// The names that programs rely on, and no others without a reason.
 #[test]
 fn bench_has_the_documented_fields() {

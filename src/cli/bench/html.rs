@@ -55,17 +55,21 @@ pub fn page(report: &Report) -> Result<String> {
     if let Some(warning) = report.warning() {
         writeln!(out, "<p class=\"warning\">{}</p>", escaped(&warning))?;
     }
-    let runs = report.runs.iter().map(|run| run.cells().to_vec());
-    writeln!(out, "<h2>The network</h2>\n{}", table(&Run::HEADINGS, runs))?;
+    let runs = table(&report.run_headings(), report.runs.iter().map(Run::cells));
+    writeln!(out, "<h2>The network</h2>\n{runs}")?;
+    let peak = if report.of_integers() {
+        "The network multiplies integers, of which no peak is measured.".to_owned()
+    } else {
+        let arithmetic = report.arithmetic();
+        format!("Of peak: multiply-adds at the minimum, of the {arithmetic} peak of as many cores.")
+    };
     writeln!(
         out,
-        "<p class=\"soft\">{}. Images a second: at the median. Of peak: multiply-adds at the minimum, of the {} peak of as many \
-         cores.</p>",
+        "<p class=\"soft\">{}. Images a second: at the median. {peak}</p>",
         escaped(&report.method()),
-        report.arithmetic()
     )?;
     machine(&mut out, report)?;
-    if let (Some(roof), Some(roofs)) = (&report.roof, report.roofs()) {
+    if let Some(roof) = &report.roof {
         writeln!(
             out,
             "<h2>Roofline</h2>\n<figure>\n{}\n<figcaption>Each dot is a layer, with its number in the table below. Compute: the \
@@ -75,22 +79,30 @@ pub fn page(report: &Report) -> Result<String> {
             report.arithmetic(),
             roof.weights_mb
         )?;
-        bars(&mut out, &report.layers)?;
-        let headings: Vec<&str> = [">#"].into_iter().chain(Layer::HEADINGS).collect();
-        let layers = report.layers.iter().enumerate().map(|(i, layer)| {
-            let mut cells = vec![(i + 1).to_string()];
-            cells.extend(layer.cells());
-            cells
-        });
-        writeln!(
-            out,
-            "<h2>Layer by layer</h2>\n{}\n<p class=\"soft\">Minima; {}.</p>",
-            table(&headings, layers),
-            escaped(&roofs)
-        )?;
+    }
+    if !report.layers.is_empty() {
+        layers(&mut out, report)?;
     }
     out.push_str("</body>\n</html>\n");
     Ok(out)
+}
+
+fn layers(out: &mut String, report: &Report) -> Result<()> {
+    bars(out, &report.layers)?;
+    let headings: Vec<&str> = [">#"].into_iter().chain(report.layer_headings()).collect();
+    let layers = report.layers.iter().enumerate().map(|(i, layer)| {
+        let mut cells = vec![(i + 1).to_string()];
+        cells.extend(layer.cells(report.of_integers()));
+        cells
+    });
+    let roofs = report.roofs().map(|roofs| format!("; {}", escaped(&roofs)));
+    writeln!(
+        out,
+        "<h2>Layer by layer</h2>\n{}\n<p class=\"soft\">Minima{}.</p>",
+        table(&headings, layers),
+        roofs.unwrap_or_default()
+    )?;
+    Ok(())
 }
 
 fn machine(out: &mut String, report: &Report) -> Result<()> {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result};
 use dwsep::{Isa, KernelSet, Nhwc, peak};
 use mobilenet::weights::Seeded;
-use mobilenet::{Engine, Model, NamedLayer, Session, Tensor};
+use mobilenet::{Engine, Format, Model, NamedLayer, Session, Tensor, ValueInfo};
 
 use super::machine::{self, Machine};
 use super::report::{Layer, Report, Roof, Run, Times, utc};
@@ -80,17 +80,23 @@ impl Measurement<'_> {
             .min(most);
         let read = read(memory, 1)?;
         let macs = self.model.layers().iter().zip(&outputs);
-        let macs: u64 = macs.map(|(layer, &output)| layer.macs(output)).sum();
-        let roof = self.layers.then(|| self.roof(&contenders[0])).transpose()?;
+        let macs: Vec<u64> = macs.map(|(layer, x)| layer.macs(x.shape)).collect();
+        // The peak is one of f32: what multiplies integers is not held against it.
+        let integers = (macs.iter().zip(&outputs))
+            .any(|(&macs, output)| macs > 0 && output.format != Format::F32);
+        let roof = (self.layers && !integers).then(|| self.roof(&contenders[0]));
+        let roof = roof.transpose()?;
+        let floats = (!integers).then(|| macs.iter().sum());
         Ok(Report {
             isa: isa.name().to_owned(),
             fma_peak_gflops: core / 1e9,
             read_gb_per_s: read,
-            runs: contenders.iter().map(|x| self.row(x, macs)).collect(),
+            runs: contenders.iter().map(|x| self.row(x, floats)).collect(),
             peak_rss_mb,
-            layers: match &roof {
-                Some(roof) => self.rows(&outputs, &layers, roof),
-                None => Vec::new(),
+            layers: if self.layers {
+                self.rows(&outputs, &layers, roof.as_ref())
+            } else {
+                Vec::new()
             },
             roof,
             timed_runs: self.runs,
@@ -123,7 +129,8 @@ impl Measurement<'_> {
         })
     }
 
-    fn row(&self, contender: &Contender, macs: u64) -> Run {
+    /// `macs`: multiply-adds of f32, if there are no others.
+    fn row(&self, contender: &Contender, macs: Option<u64>) -> Run {
         let times = Times::of(&contender.seconds);
         Run {
             threads: contender.engine.threads(),
@@ -132,32 +139,32 @@ impl Measurement<'_> {
             median_ms: times.median * 1e3,
             p95_ms: times.p95 * 1e3,
             images_per_s: self.input.n as f64 / times.median,
-            share_of_peak: 2.0 * macs as f64 / times.min / contender.peak,
+            share_of_peak: macs.map(|macs| 2.0 * macs as f64 / times.min / contender.peak),
         }
     }
 
-    fn rows(&self, outputs: &[Nhwc], seconds: &[Vec<f64>], roof: &Roof) -> Vec<Layer> {
+    fn rows(&self, outputs: &[ValueInfo], seconds: &[Vec<f64>], roof: Option<&Roof>) -> Vec<Layer> {
         let layers = self.model.layers().iter().zip(outputs).zip(seconds);
-        let row = |((layer, output), seconds): ((&NamedLayer, &Nhwc), &Vec<f64>)| {
+        let row = |((layer, output), seconds): ((&NamedLayer, &ValueInfo), &Vec<f64>)| {
             // Value 0 is the network's input, value `i + 1` the output of layer `i`.
             let first = layer
                 .inputs()
                 .first()
                 .and_then(|&value| value.checked_sub(1));
-            let input = first.map_or(&self.input, |layer| &outputs[layer]);
-            Layer::new(layer, (input, output), Times::of(seconds), roof)
+            let input = first.map_or(&self.input, |layer| &outputs[layer].shape);
+            Layer::new(layer, (input, &output.shape), Times::of(seconds), roof)
         };
         layers.map(row).collect()
     }
 }
 
 impl Contender {
-    /// The shape of every layer's output.
-    fn outputs(&mut self, input: &Tensor) -> Result<Vec<Nhwc>> {
+    /// Shape and format of every layer's output.
+    fn outputs(&mut self, input: &Tensor) -> Result<Vec<ValueInfo>> {
         let mut outputs = Vec::new();
         self.session
             .run_with(&self.engine, input.view(), &mut |layer| {
-                outputs.push(layer.output.shape());
+                outputs.push(layer.info);
             })?;
         Ok(outputs)
     }

@@ -22,7 +22,7 @@ pub struct Report {
     pub runs: Vec<Run>,
     pub peak_rss_mb: Option<f64>,
     pub layers: Vec<Layer>,
-    /// What the layers are held against; none without layers.
+    /// What the layers are held against; none without layers, or where they multiply integers.
     #[serde(default)]
     pub roof: Option<Roof>,
     #[serde(default)]
@@ -47,9 +47,9 @@ pub struct Run {
     pub p95_ms: f64,
     /// At the median.
     pub images_per_s: f64,
-    /// At the minimum, of the peak of as many cores.
+    /// At the minimum, of the peak of as many cores. None where the network multiplies integers, as that peak is one of f32.
     #[serde(default)]
-    pub share_of_peak: f64,
+    pub share_of_peak: Option<f64>,
 }
 
 /// A layer as it runs inside the network.
@@ -61,7 +61,7 @@ pub struct Layer {
     /// The minimum.
     pub ms: f64,
     pub gflops: f64,
-    /// None for a layer that multiplies nothing.
+    /// None for a layer that multiplies nothing, and without roofs.
     pub share_of_roof: Option<f64>,
     /// Which roof that is.
     #[serde(default)]
@@ -142,21 +142,22 @@ impl Layer {
         layer: &NamedLayer,
         (input, output): (&Nhwc, &Nhwc),
         times: Times,
-        roof: &Roof,
+        roof: Option<&Roof>,
     ) -> Self {
         let flops = 2.0 * layer.macs(*output) as f64;
         let gflops = flops / times.min / 1e9;
         let intensity = flops / layer.weight_bytes() as f64;
         let multiplies = flops > 0.0 && intensity.is_finite();
-        let (most, kind) = roof.over(intensity);
+        let roof = roof.filter(|_| multiplies);
+        let over = roof.map(|roof| roof.over(intensity));
         Self {
             name: layer.name().to_owned(),
             kernel: layer.kernels().join(" + "),
             shape: format!("{} to {}", shape(input), shape(output)),
             ms: times.min * 1e3,
             gflops,
-            share_of_roof: multiplies.then_some(gflops / most),
-            roof: multiplies.then_some(kind),
+            share_of_roof: over.map(|(most, _)| gflops / most),
+            roof: over.map(|(_, kind)| kind),
             flops_per_weight_byte: multiplies.then_some(intensity),
             spread: times.spread(),
         }
@@ -244,71 +245,88 @@ impl Report {
             self.read_gb_per_s,
             self.peak_memory()
         )?;
-        let mut runs = table::new(&Run::HEADINGS);
+        let mut runs = table::new(&self.run_headings());
         for run in &self.runs {
             runs.add_row(run.cells());
         }
         writeln!(out, "{}", runs.trim_fmt())?;
-        let Some(roofs) = self.roofs() else {
+        if self.layers.is_empty() {
             return Ok(());
-        };
-        let mut layers = table::new(&Layer::HEADINGS);
-        for layer in &self.layers {
-            layers.add_row(layer.cells());
         }
-        writeln!(out, "\n{}\n\n{roofs}", layers.trim_fmt())
+        let mut layers = table::new(&self.layer_headings());
+        for layer in &self.layers {
+            layers.add_row(layer.cells(self.of_integers()));
+        }
+        writeln!(out, "\n{}", layers.trim_fmt())?;
+        match self.roofs() {
+            Some(roofs) => writeln!(out, "\n{roofs}"),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the network multiplies integers, of which no peak is known: kernels that get two products of one multiplication exceed
+    /// that of f32.
+    pub fn of_integers(&self) -> bool {
+        self.runs.iter().all(|run| run.share_of_peak.is_none())
+    }
+
+    /// As [`table::new`] takes them.
+    pub fn run_headings(&self) -> Vec<&'static str> {
+        let headings = [">threads", ">batch", ">min ms", ">median ms", ">p95 ms"];
+        let peak = (!self.of_integers()).then_some(">of peak");
+        headings
+            .into_iter()
+            .chain([">images/s"])
+            .chain(peak)
+            .collect()
+    }
+
+    /// As [`table::new`] takes them.
+    pub fn layer_headings(&self) -> Vec<&'static str> {
+        if self.of_integers() {
+            vec!["layer", "shape", ">ms", ">Gop/s", "kernel"]
+        } else {
+            vec![
+                "layer",
+                "shape",
+                ">ms",
+                ">GFLOP/s",
+                ">of its roof",
+                "kernel",
+            ]
+        }
     }
 }
 
 impl Run {
-    /// As [`table::new`] takes them.
-    pub const HEADINGS: [&str; 7] = [
-        ">threads",
-        ">batch",
-        ">min ms",
-        ">median ms",
-        ">p95 ms",
-        ">images/s",
-        ">of peak",
-    ];
-
-    pub fn cells(&self) -> [String; 7] {
-        [
+    /// Under [`Report::run_headings`].
+    pub fn cells(&self) -> Vec<String> {
+        let mut cells = vec![
             self.threads.to_string(),
             self.batch.to_string(),
             ms(self.min_ms),
             ms(self.median_ms),
             ms(self.p95_ms),
             significant(self.images_per_s),
-            percent(self.share_of_peak),
-        ]
+        ];
+        cells.extend(self.share_of_peak.map(percent));
+        cells
     }
 }
 
 impl Layer {
-    /// As [`table::new`] takes them.
-    pub const HEADINGS: [&str; 6] = [
-        "layer",
-        "shape",
-        ">ms",
-        ">GFLOP/s",
-        ">of its roof",
-        "kernel",
-    ];
-
-    pub fn cells(&self) -> [String; 6] {
-        let gflops = match self.share_of_roof {
+    /// Under [`Report::layer_headings`].
+    pub fn cells(&self, of_integers: bool) -> Vec<String> {
+        let rate = match self.flops_per_weight_byte {
             Some(_) => format!("{:.1}", self.gflops),
             None => String::new(),
         };
-        [
-            self.name.clone(),
-            self.shape.clone(),
-            ms(self.ms),
-            gflops,
-            self.share(),
-            self.kernel.clone(),
-        ]
+        let mut cells = vec![self.name.clone(), self.shape.clone(), ms(self.ms), rate];
+        if !of_integers {
+            cells.push(self.share());
+        }
+        cells.push(self.kernel.clone());
+        cells
     }
 }
 
