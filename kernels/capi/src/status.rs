@@ -270,7 +270,11 @@ mod tests {
                 needed: 2,
                 found: 1,
             },
-            Error::WindowTooLarge { dim, padded: 2 },
+            Error::WindowTooLarge {
+                dim,
+                padded: 2,
+                window: 3,
+            },
             Error::WorkspaceTooSmall {
                 needed: 2,
                 found: 1,
