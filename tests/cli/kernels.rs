@@ -25,7 +25,7 @@ fn kernels_are_all_there_and_right() {
             .iter()
             .filter(|row| row["op"] == *op && row["dtype"] == *dtype && row["chosen"] == true);
         // Another for short sums of integers, perhaps.
-        let most = if op == &"pointwise" && dtype != &"f32" {
+        let most = if *op == "pointwise" && *dtype != "f32" {
             2
         } else {
             1
