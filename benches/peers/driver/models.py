@@ -20,58 +20,36 @@ import struct
 import sys
 from pathlib import Path
 
-import numpy as np
-
 import models_int8
 import quantised
-from network import Layer, layers
-
-CLIP = (0.0, 6.0)
+from network import CLIP, Layer, layers
 
 
 def write_onnx(network: list[Layer], resolution: int, output: Path) -> None:
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx_file import File
 
-    nodes, at = [], "input"
-    tensors = [numpy_helper.from_array(np.float32(v), n) for n, v in zip(("low", "high"), CLIP)]
+    file, at = File("mobilenet_v1"), "input"
     for layer in network:
+        inputs = [at]
         if layer.weight is not None:
-            weight, bias = f"{layer.name}.weight", f"{layer.name}.bias"
-            tensors += [numpy_helper.from_array(layer.weight, weight), numpy_helper.from_array(layer.bias, bias)]
+            inputs += [file.constant(f"{layer.name}.weight", layer.weight), file.constant(f"{layer.name}.bias", layer.bias)]
         if layer.kind == "pool":
-            nodes.append(helper.make_node("GlobalAveragePool", [at], ["pool4"]))
-            nodes.append(helper.make_node("Flatten", ["pool4"], [layer.name]))
+            file.node("GlobalAveragePool", inputs, "pool4")
+            file.node("Flatten", ["pool4"], layer.name)
         elif layer.kind == "dense":
-            nodes.append(helper.make_node("Gemm", [at, weight, bias], [layer.name], transB=1))
+            file.node("Gemm", inputs, layer.name, transB=1)
         else:
-            before, after = layer.pads
-            nodes.append(
-                helper.make_node(
-                    "Conv", [at, weight, bias], [f"{layer.name}.conv"],
-                    kernel_shape=[layer.kernel] * 2, strides=[layer.stride] * 2, pads=[before, before, after, after],
-                    group=layer.weight.shape[0] if layer.kind == "depthwise" else 1,
-                )
-            )  # fmt: skip
-            nodes.append(helper.make_node("Clip", [f"{layer.name}.conv", "low", "high"], [layer.name]))
+            file.clip(file.convolution(layer, inputs, f"{layer.name}.conv"), layer.name)
         at = layer.name
-    inputs = [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, resolution, resolution])]
-    outputs = [helper.make_tensor_value_info(at, TensorProto.FLOAT, [1, network[-1].weight.shape[0]])]
-    graph = helper.make_graph(nodes, "mobilenet_v1", inputs, outputs, tensors)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.checker.check_model(model)
-    onnx.save(model, output)
+    file.write("FLOAT", resolution, at, network[-1].weight.shape[0], output)
 
 
 def write_openvino(network: list[Layer], resolution: int, output: Path) -> None:
-    # It reports to a server where it can.
-    sys.modules["openvino_telemetry"] = None
-    import openvino
+    from onnx_file import convert_to_openvino
 
     source = output.with_suffix(".openvino.onnx")
     write_onnx(network, resolution, source)
-    openvino.save_model(openvino.Core().read_model(source), output, compress_to_fp16=False)
-    source.unlink()
+    convert_to_openvino(source, output)
 
 
 def write_mnn(network: list[Layer], resolution: int, output: Path) -> None:
@@ -115,45 +93,22 @@ def write_ncnn(network: list[Layer], resolution: int, output: Path) -> None:
 
 
 def write_tflite(network: list[Layer], resolution: int, output: Path) -> None:
-    from ai_edge_litert import schema_py_generated as schema
-
-    from tflite_file import File
+    from tflite_file import File, taps
 
     file = File("mobilenet_v1")
-    relu6, none = schema.ActivationFunctionType.RELU6, schema.ActivationFunctionType.NONE
     at = file.tensor("input", [1, resolution, resolution, 3])
     file.graph.inputs = [at]
     for layer in network:
         if layer.kind == "pool":
-            options = schema.Pool2DOptionsT()
-            options.padding, options.fusedActivationFunction = schema.Padding.VALID, none
-            options.strideH = options.strideW = options.filterHeight = options.filterWidth = layer.size_in
             result = file.tensor(layer.name, [1, 1, 1, network[-1].weight.shape[1]])
-            file.operator("AVERAGE_POOL_2D", 1, "Pool2DOptions", options, [at], result)
+            file.pool(layer, 1, at, result)
             at = result
             continue
-        channels = layer.weight.shape[0]
-        bias = file.tensor(f"{layer.name}.bias", [channels], values=layer.bias)
-        if layer.kind == "dense":
-            options = schema.FullyConnectedOptionsT()
-            options.fusedActivationFunction = none
-            weight = file.tensor(f"{layer.name}.weight", list(layer.weight.shape), values=layer.weight)
-            result = file.tensor(layer.name, [1, channels])
-            file.operator("FULLY_CONNECTED", 1, "FullyConnectedOptions", options, [at, weight, bias], result)
-        else:
-            depthwise = layer.kind == "depthwise"
-            options = schema.DepthwiseConv2DOptionsT() if depthwise else schema.Conv2DOptionsT()
-            # The schema has no explicit pads, but all of ours are SAME.
-            options.padding, options.fusedActivationFunction = schema.Padding.SAME, relu6
-            options.strideH = options.strideW = layer.stride
-            options.dilationHFactor = options.dilationWFactor = 1
-            if depthwise:
-                options.depthMultiplier = 1
-            values = layer.weight.transpose(1, 2, 3, 0) if depthwise else layer.weight.transpose(0, 2, 3, 1)
-            weight = file.tensor(f"{layer.name}.weight", list(values.shape), values=values)
-            result = file.tensor(layer.name, [1, layer.size_out, layer.size_out, channels])
-            kind = "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D"
-            file.operator(kind, 1, "DepthwiseConv2DOptions" if depthwise else "Conv2DOptions", options, [at, weight, bias], result)
+        values = taps(layer.kind, layer.weight)
+        bias = file.tensor(f"{layer.name}.bias", [len(layer.bias)], values=layer.bias)
+        weight = file.tensor(f"{layer.name}.weight", list(values.shape), values=values)
+        result = file.tensor(layer.name, layer.output)
+        file.layer(layer, 1, [at, weight, bias], result)
         at = result
     file.graph.outputs = [at]
     file.write(output)

@@ -43,6 +43,8 @@ NETWORKS = [
     Network("v1_0.25_128_int8", "MobileNetV1 0.25/128, int8", 0.25, 128, 128, {1: 0.80, 2: 0.80}, "int8"),
 ]
 DTYPES = ["f32", "int8"]
+# ReLU6.
+CLIP = (0.0, 6.0)
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,12 @@ class Layer:
         if self.weight is None:
             return 0
         return self.weight.size * self.size_out**2
+
+    @property
+    def output(self) -> list[int]:
+        """The shape of the output, NHWC, of a layer with weights."""
+        side = [] if self.kind == "dense" else [self.size_out] * 2
+        return [1, *side, len(self.bias)]
 
     @property
     def kernel(self) -> int:

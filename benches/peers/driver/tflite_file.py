@@ -8,6 +8,15 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from network import Layer
+
+NONE, RELU6 = schema.ActivationFunctionType.NONE, schema.ActivationFunctionType.RELU6
+
+
+def taps(kind: str, weight: np.ndarray) -> np.ndarray:
+    """Weights as the format has them: [O, H, W, I], [1, H, W, C] of a depthwise convolution, [O, I]."""
+    return weight if kind == "dense" else weight.transpose(1, 2, 3, 0) if kind == "depthwise" else weight.transpose(0, 2, 3, 1)
+
 
 class File:
     def __init__(self, description: str) -> None:
@@ -48,6 +57,30 @@ class File:
         op.opcodeIndex, op.inputs, op.outputs = codes.index(number), inputs, [result]
         op.builtinOptionsType, op.builtinOptions = getattr(schema.BuiltinOptions, options_type), options
         self.graph.operators.append(op)
+
+    def pool(self, layer: Layer, version: int, at: int, result: int) -> None:
+        options = schema.Pool2DOptionsT()
+        options.padding, options.fusedActivationFunction = schema.Padding.VALID, NONE
+        options.strideH = options.strideW = options.filterHeight = options.filterWidth = layer.size_in
+        self.operator("AVERAGE_POOL_2D", version, "Pool2DOptions", options, [at], result)
+
+    def layer(self, layer: Layer, version: int, inputs: list[int], result: int) -> None:
+        """A layer with weights, which are in `inputs` with the bias."""
+        if layer.kind == "dense":
+            options = schema.FullyConnectedOptionsT()
+            options.fusedActivationFunction = NONE
+            self.operator("FULLY_CONNECTED", version, "FullyConnectedOptions", options, inputs, result)
+            return
+        depthwise = layer.kind == "depthwise"
+        options = schema.DepthwiseConv2DOptionsT() if depthwise else schema.Conv2DOptionsT()
+        # The schema has no explicit pads, but all of ours are SAME.
+        options.padding, options.fusedActivationFunction = schema.Padding.SAME, RELU6
+        options.strideH = options.strideW = layer.stride
+        options.dilationHFactor = options.dilationWFactor = 1
+        if depthwise:
+            options.depthMultiplier = 1
+        kind = "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D"
+        self.operator(kind, version, "DepthwiseConv2DOptions" if depthwise else "Conv2DOptions", options, inputs, result)
 
     def write(self, output: Path) -> None:
         builder = flatbuffers.Builder(1 << 20)
