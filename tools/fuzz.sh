@@ -41,8 +41,8 @@ corpus=$(mktemp -d)
 trap 'rm -rf "$corpus"' EXIT
 cp -r "fuzz/corpus/$target/." "$corpus"
 if [ "$target" = tflite ]; then
-    # Whole networks, made by TensorFlow. Larger ones would be cut off.
-    find tests/golden/tflite -name '*.tflite' -size -60k -exec cp {} "$corpus" ';'
+    # Whole networks, made by TensorFlow. Larger ones would leave time for few others.
+    find tests/golden/tflite -name '*.tflite' -size -12k -exec cp {} "$corpus" ';'
 fi
 
 # Inputs have up to 64 KB. How much memory a reader may take for each byte is in the targets; no request may be beyond 16 MB.
