@@ -360,7 +360,13 @@ unsafe impl Pixels for Words {
         unsafe {
             let scales = [vld1q_f32(scales), vld1q_f32(scales.add(4))];
             let bytes = requantise(acc, scales, e, unsigned);
-            vst1_u8(to, veor_u8(bytes, vdup_n_u8(e.flip)));
+            // Kernels here multiply signed bytes, so that those of i8 are never changed; and there is no register left for it.
+            let bytes = if unsigned {
+                veor_u8(bytes, vdup_n_u8(e.flip))
+            } else {
+                bytes
+            };
+            vst1_u8(to, bytes);
         }
     }
 }
