@@ -3,8 +3,9 @@
 //! ```text
 //! A, in place --prepare--> block of rows, in the workspace --run--> C
 //! ```
-//! A kernel of f32 reads A where it lies, and so does one of bytes where these are what it multiplies. Else quantised ones want what a step takes side by side, padded to whole steps, perhaps widened,
-//! with the row's constant in front; taps in the padding become the input's zero point. A block is small enough to stay in cache.
+//! A kernel of f32 reads A where it lies, and so does one of bytes where these are what it multiplies. Else quantised ones want what a
+//! step takes side by side, padded to whole steps, perhaps widened, with the row's constant in front; taps in the padding become the input's
+//! zero point. A block is small enough to stay in cache.
 
 use crate::kernel::args::{Block, PwArgs, PwKernel};
 use crate::kernel::parts::balanced;
