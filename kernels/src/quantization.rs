@@ -124,16 +124,16 @@ impl EpilogueF32 {
     }
 }
 
-/// What packing a quantised filter leaves to be known beside the panels. Zero points are in the elements' own domain.
+/// What packing a quantised filter leaves to be known beside the panels. Zero points are in the domain of i8.
 #[derive(Clone, Copy, Debug)]
 pub struct ParamsQ8 {
     pub(crate) input_zero_point: i32,
-    /// In the domain of i8, whatever the caller's weights were.
     pub(crate) weight_zero_point: i32,
+    /// In the elements' own domain.
     pub(crate) output: Quantization,
 }
 
-/// What kernels do to an accumulator, and what they know of their inputs.
+/// What kernels do to an accumulator, and what they know of their inputs. Zero points are in the domain of i8.
 #[derive(Clone, Copy, Debug)]
 pub struct EpilogueQ8 {
     /// Bounds of the scaled accumulator: the output's, less its zero point.
@@ -141,9 +141,10 @@ pub struct EpilogueQ8 {
     pub(crate) hi: f32,
     pub(crate) zero_point: i32,
     pub(crate) input_zero_point: i32,
-    /// In the domain of i8.
     pub(crate) weight_zero_point: i32,
-    /// What a depthwise kernel changes the bits of its outputs by, for a pointwise one that meets them in place.
+    /// What changes the bits of inputs to those of i8.
+    pub(crate) input_flip: u8,
+    /// What changes the bits of i8 to those of outputs: to elements, or to what a pointwise kernel meets in place.
     pub(crate) flip: u8,
 }
 
@@ -156,18 +157,19 @@ impl EpilogueQ8 {
         Ok(Self {
             lo: (lo - zero_point) as f32,
             hi: (hi - zero_point) as f32,
-            zero_point,
+            zero_point: zero_point + S::TO_I8,
             input_zero_point: params.input_zero_point,
             weight_zero_point: params.weight_zero_point,
-            flip: 0,
+            input_flip: S::FLIP,
+            flip: S::FLIP,
         })
     }
 
-    /// The rule at the head of this file: what every kernel equals.
+    /// The rule at the head of this file: what every kernel equals. Of the integer, which is clamped, the low eight bits are the element.
     #[inline(always)]
-    pub(crate) fn apply(&self, acc: i32, scale: f32) -> i32 {
+    pub(crate) fn apply(&self, acc: i32, scale: f32) -> u8 {
         let x = crate::epilogue::clamp(acc as f32 * scale, self.lo, self.hi);
-        round_ties_even(x) as i32 + self.zero_point
+        (round_ties_even(x) as i32 + self.zero_point) as u8 ^ self.flip
     }
 }
 

@@ -15,10 +15,22 @@ mod sealed {
     impl Sealed for super::F32 {}
     impl Sealed for super::Qs8 {}
     impl Sealed for super::Qu8 {}
+    impl Sealed for super::Bytes {}
+}
+
+/// What kernels compute in. Schemes whose elements differ in sign alone have one between them, and so one body of each kernel. Sealed.
+pub trait Domain: sealed::Sealed + Copy + Send + Sync + Debug + 'static {
+    /// An element as kernels see it.
+    type Elem: Pod + Debug;
+    /// What the kernels do to an accumulator before the store.
+    #[doc(hidden)]
+    type Epilogue: Copy + Send + Sync + Debug;
 }
 
 /// A number format: types of activations, weights and biases, and the kernels for them. Sealed.
 pub trait Scheme: sealed::Sealed + Sized + Copy + Send + Sync + Debug + 'static {
+    /// What its kernels compute in: elements have the size of this one's.
+    type Domain: Domain<Epilogue = Self::Epilogue>;
     /// An element of inputs, outputs and residuals.
     type Elem: Pod + Send + Sync + Debug;
     /// A weight as [`Filter`](crate::Filter) keeps it. Quantised ones are bytes, of either sign.
@@ -72,7 +84,7 @@ pub trait Scheme: sealed::Sealed + Sized + Copy + Send + Sync + Debug + 'static 
     /// Whether a kernel is worth its preparation for sums of `depth` products.
     #[doc(hidden)]
     fn suits(form: Self::PwForm, depth: usize) -> bool;
-    /// As the epilogue, but for outputs that are changed by these bits.
+    /// As the epilogue, but for outputs that are changed by these bits beside.
     #[doc(hidden)]
     fn flipped(epilogue: Self::Epilogue, flip: u8) -> Self::Epilogue;
     /// Whether a packed panel is one that the kernel computes in its second way.
@@ -84,7 +96,13 @@ pub trait Scheme: sealed::Sealed + Sized + Copy + Send + Sync + Debug + 'static 
 #[derive(Clone, Copy, Debug)]
 pub struct F32;
 
+impl Domain for F32 {
+    type Elem = f32;
+    type Epilogue = EpilogueF32;
+}
+
 impl Scheme for F32 {
+    type Domain = F32;
     type Elem = f32;
     type Weight = f32;
     type Bias = f32;
@@ -144,9 +162,19 @@ impl Scheme for F32 {
     }
 }
 
+/// 8-bit integers of either sign. Kernels compute with i8: unsigned ones become these, and results become unsigned, by their highest bit.
+#[derive(Clone, Copy, Debug)]
+pub struct Bytes;
+
+impl Domain for Bytes {
+    type Elem = u8;
+    type Epilogue = EpilogueQ8;
+}
+
 /// 8-bit integers: see [`crate::quantised`]. Sealed; [`Qs8`] and [`Qu8`].
 pub trait Quantised:
     for<'a> Scheme<
+        Domain = Bytes,
         Weight = u8,
         Bias = i32,
         FilterParams<'a> = pack::FilterQ8<'a>,
@@ -160,8 +188,12 @@ pub trait Quantised:
     const LEAST: i32;
     /// The greatest integer of an element.
     const MOST: i32;
-    /// Whether elements have no sign.
-    const UNSIGNED: bool = Self::LEAST == 0;
+    /// What changes an element's bits to those of the i8 that is 128 less, where elements have no sign.
+    #[doc(hidden)]
+    const FLIP: u8 = if Self::LEAST == 0 { 0x80 } else { 0 };
+    /// What is to be added to an element to make it an i8.
+    #[doc(hidden)]
+    const TO_I8: i32 = -128 - Self::LEAST;
 
     /// The element of an integer from [`LEAST`](Self::LEAST) to [`MOST`](Self::MOST); of others the low eight bits.
     fn elem(q: i32) -> Self::Elem;
@@ -177,6 +209,7 @@ macro_rules! quantised {
         pub struct $name;
 
         impl Scheme for $name {
+            type Domain = Bytes;
             type Elem = $elem;
             type Weight = u8;
             type Bias = i32;
@@ -221,7 +254,7 @@ macro_rules! quantised {
             fn met_in_place(form: FormQ8, epilogue: &EpilogueQ8, k: usize) -> Option<u8> {
                 // Weights with a zero point take a constant of each row.
                 let plain = epilogue.weight_zero_point == 0 && k.is_multiple_of(form.kr);
-                (form.in_place && plain).then(|| form.flip::<Self>())
+                (form.in_place && plain).then(|| form.flip(epilogue))
             }
 
             fn suits(form: FormQ8, depth: usize) -> bool {
@@ -229,7 +262,7 @@ macro_rules! quantised {
             }
 
             fn flipped(epilogue: EpilogueQ8, flip: u8) -> EpilogueQ8 {
-                EpilogueQ8 { flip, ..epilogue }
+                EpilogueQ8 { flip: epilogue.flip ^ flip, ..epilogue }
             }
 
             fn has_mark(kernel: &PwKernel<Self>, panel: &[u8]) -> bool {

@@ -67,21 +67,18 @@ macro_rules! dw_f32 {
 }
 pub(crate) use dw_f32;
 
-/// As `pw_f32`, for the quantised schemes, a row each: how many `k` a step takes, and of what.
+/// As `pw_f32`, for the quantised schemes, a row each with the same functions: how many `k` a step takes, and of what.
 macro_rules! pw_q8 {
     ($qs8:ident $qs8_name:literal, $qu8:ident $qu8_name:literal, $isa:ident, $features:ident, $v:ty, $mr:literal x $nv:literal, $word:ident x $kr:literal) => {
-        crate::arch::pw_q8!(@row $qs8 $qs8_name, Qs8, $isa, $features, $v, $mr x $nv, $word x $kr);
-        crate::arch::pw_q8!(@row $qu8 $qu8_name, Qu8, $isa, $features, $v, $mr x $nv, $word x $kr);
-    };
-    (@row $row:ident $name:literal, $scheme:ident, $isa:ident, $features:ident, $v:ty, $mr:literal x $nv:literal, $word:ident x $kr:literal) => {
-        pub(crate) const $row: crate::kernel::args::PwKernel<crate::scheme::$scheme> = {
-            type S = crate::scheme::$scheme;
+        pub(crate) const $qs8: crate::kernel::args::PwKernel<crate::scheme::Qs8> = {
             const FORM: crate::pack::FormQ8 = crate::pack::FormQ8 {
                 kr: $kr,
                 word: crate::pack::Word::$word,
                 in_place: matches!(
                     crate::pack::Word::$word,
-                    crate::pack::Word::Unsigned | crate::pack::Word::Signed | crate::pack::Word::SignedPairs
+                    crate::pack::Word::Unsigned
+                        | crate::pack::Word::Signed
+                        | crate::pack::Word::SignedPairs
                 ),
             };
             // What one broadcast of a row's words meets.
@@ -89,21 +86,24 @@ macro_rules! pw_q8 {
             $features! {
                 /// # Safety
                 /// As `Block`.
-                unsafe fn prepare(p: &crate::kernel::args::PwArgs<S>, block: &crate::kernel::args::Block) {
+                unsafe fn prepare(
+                    p: &crate::kernel::args::PwArgs<crate::scheme::Bytes>,
+                    block: &crate::kernel::args::Block,
+                ) {
                     // SAFETY: the caller's promise; the features are this function's.
-                    unsafe { crate::kernel::prepare_q8::run::<S, $v>(p, block, FORM) }
+                    unsafe { crate::kernel::prepare_q8::run::<$v>(p, block, FORM) }
                 }
             }
             $features! {
                 /// # Safety
                 /// As `PwArgs`.
-                unsafe fn run(p: &crate::kernel::args::PwArgs<S>) {
+                unsafe fn run(p: &crate::kernel::args::PwArgs<crate::scheme::Bytes>) {
                     // SAFETY: the caller's promise; the features are this function's.
-                    unsafe { crate::kernel::pointwise_q8::run::<S, $v, $mr, $nv, $kr>(p) }
+                    unsafe { crate::kernel::pointwise_q8::run::<$v, $mr, $nv, $kr>(p) }
                 }
             }
             crate::kernel::args::PwKernel {
-                name: $name,
+                name: $qs8_name,
                 isa: crate::isa::Isa::$isa,
                 mr: $mr,
                 nr: $nv * <$v as crate::simd::q8::Sums>::LANES,
@@ -112,33 +112,38 @@ macro_rules! pw_q8 {
                 run,
             }
         };
+        pub(crate) const $qu8: crate::kernel::args::PwKernel<crate::scheme::Qu8> =
+            $qs8.as_scheme($qu8_name);
     };
 }
 pub(crate) use pw_q8;
 
-/// As `dw_f32`, for the quantised schemes.
+/// As `dw_f32`, for the quantised schemes: `each` with functions of its own, or the same for `both`.
 macro_rules! dw_q8 {
-    ($qs8:ident $qs8_name:literal, $qu8:ident $qu8_name:literal, $isa:ident, $features:ident, $v:ty, s1 $h1:literal x $w1:literal, s2 $h2:literal x $w2:literal) => {
-        crate::arch::dw_q8!(@row $qs8 $qs8_name, Qs8, $isa, $features, $v, $h1 x $w1, $h2 x $w2);
-        crate::arch::dw_q8!(@row $qu8 $qu8_name, Qu8, $isa, $features, $v, $h1 x $w1, $h2 x $w2);
+    (each $qs8:ident $qs8_name:literal, $qu8:ident $qu8_name:literal, $isa:ident, $features:ident, $v:ty, s1 $h1:literal x $w1:literal, s2 $h2:literal x $w2:literal) => {
+        crate::arch::dw_q8!(@row $qs8 $qs8_name, Qs8, false, $isa, $features, $v, $h1 x $w1, $h2 x $w2);
+        crate::arch::dw_q8!(@row $qu8 $qu8_name, Qu8, true, $isa, $features, $v, $h1 x $w1, $h2 x $w2);
     };
-    (@row $row:ident $name:literal, $scheme:ident, $isa:ident, $features:ident, $v:ty, $h1:literal x $w1:literal, $h2:literal x $w2:literal) => {
+    (both $qs8:ident $qs8_name:literal, $qu8:ident $qu8_name:literal, $isa:ident, $features:ident, $v:ty, s1 $h1:literal x $w1:literal, s2 $h2:literal x $w2:literal) => {
+        crate::arch::dw_q8!(@row $qs8 $qs8_name, Qs8, false, $isa, $features, $v, $h1 x $w1, $h2 x $w2);
+        pub(crate) const $qu8: crate::kernel::args::DwKernel<crate::scheme::Qu8> = $qs8.as_scheme($qu8_name);
+    };
+    (@row $row:ident $name:literal, $scheme:ident, $unsigned:literal, $isa:ident, $features:ident, $v:ty, $h1:literal x $w1:literal, $h2:literal x $w2:literal) => {
         pub(crate) const $row: crate::kernel::args::DwKernel<crate::scheme::$scheme> = {
-            type S = crate::scheme::$scheme;
             $features! {
                 /// # Safety
                 /// As `DwArgs`, stride 1.
-                unsafe fn stride1(p: &crate::kernel::args::DwArgs<S>) {
+                unsafe fn stride1(p: &crate::kernel::args::DwArgs<crate::scheme::Bytes>) {
                     // SAFETY: the caller's promise; the features are this function's.
-                    unsafe { crate::kernel::depthwise_q8::run::<S, $v, 1, $h1, $w1>(p) }
+                    unsafe { crate::kernel::depthwise_q8::run::<$v, $unsigned, 1, $h1, $w1>(p) }
                 }
             }
             $features! {
                 /// # Safety
                 /// As `DwArgs`, stride 2.
-                unsafe fn stride2(p: &crate::kernel::args::DwArgs<S>) {
+                unsafe fn stride2(p: &crate::kernel::args::DwArgs<crate::scheme::Bytes>) {
                     // SAFETY: the caller's promise; the features are this function's.
-                    unsafe { crate::kernel::depthwise_q8::run::<S, $v, 2, $h2, $w2>(p) }
+                    unsafe { crate::kernel::depthwise_q8::run::<$v, $unsigned, 2, $h2, $w2>(p) }
                 }
             }
             crate::kernel::args::DwKernel {

@@ -70,13 +70,13 @@ pub(crate) fn rows<S: Scheme>(
             } else {
                 read + call * a_call
             };
-            let args = PwArgs::<S> {
+            let args = PwArgs::<S::Domain> {
                 m,
                 n: op.packed.c_out,
                 k,
                 pieces,
                 segments: taps_y.len(),
-                a: input.from(read).as_ptr(),
+                a: input.from(read).as_ptr().cast(),
                 a_row,
                 a_segment: from.h,
                 a_piece: from.w,
@@ -86,7 +86,7 @@ pub(crate) fn rows<S: Scheme>(
                 b_panel: op.packed.panels.panel_bytes,
                 k_first: (taps_y.start * WINDOW + taps_x.start) * c_in,
                 k_segment: WINDOW * c_in,
-                c: output.data().alias(write + call * c_call).ptr(),
+                c: output.data().alias(write + call * c_call).ptr().cast(),
                 c_row,
                 residual: ptr::null(),
                 residual_row: 0,

@@ -42,11 +42,15 @@ pub(crate) fn rows<S: Scheme>(
     let (from, to) = (input.layout().strides, output.layout().strides);
     op.geometry.for_each_rectangle(rows, |rectangle| {
         let (taps_y, taps_x) = rectangle.taps();
-        let args = DwArgs::<S> {
-            input: input.from(rectangle.input_offset(from)).as_ptr(),
+        let args = DwArgs::<S::Domain> {
+            input: input.from(rectangle.input_offset(from)).as_ptr().cast(),
             input_row: from.h,
             input_col: from.w,
-            output: output.data().alias(rectangle.output_offset(to)).ptr(),
+            output: output
+                .data()
+                .alias(rectangle.output_offset(to))
+                .ptr()
+                .cast(),
             output_row: to.h,
             output_col: to.w,
             rows: rectangle.rows.out.len(),

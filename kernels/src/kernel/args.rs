@@ -4,7 +4,7 @@
 use core::fmt;
 
 use crate::isa::Isa;
-use crate::scheme::Scheme;
+use crate::scheme::{Domain, Scheme};
 
 /// Arguments of a pointwise (GEMM) kernel: `m` rows of A times the packed panels of B, into `m` rows of C.
 ///
@@ -33,7 +33,7 @@ use crate::scheme::Scheme;
 /// 5. `residual` is null or, for `r < m`, `residual + r * residual_row` is readable for `n` elements;
 /// 6. `m` and `n` are at least 1.
 #[derive(Clone, Copy, Debug)]
-pub struct PwArgs<S: Scheme> {
+pub struct PwArgs<D: Domain> {
     pub(crate) m: usize,
     pub(crate) n: usize,
     /// Elements of a piece.
@@ -42,7 +42,7 @@ pub struct PwArgs<S: Scheme> {
     pub(crate) pieces: usize,
     /// Segments of a row.
     pub(crate) segments: usize,
-    pub(crate) a: *const S::Elem,
+    pub(crate) a: *const D::Elem,
     /// Elements from a row to the next.
     pub(crate) a_row: usize,
     /// Elements from a segment to the next.
@@ -60,13 +60,13 @@ pub struct PwArgs<S: Scheme> {
     pub(crate) k_first: usize,
     /// Rows of the panel from a segment to the next.
     pub(crate) k_segment: usize,
-    pub(crate) c: *mut S::Elem,
+    pub(crate) c: *mut D::Elem,
     /// Elements from a row to the next.
     pub(crate) c_row: usize,
-    pub(crate) residual: *const S::Elem,
+    pub(crate) residual: *const D::Elem,
     /// Elements from a row to the next.
     pub(crate) residual_row: usize,
-    pub(crate) epilogue: S::Epilogue,
+    pub(crate) epilogue: D::Epilogue,
     /// Which loop over tiles is outside.
     pub(crate) order: Order,
 }
@@ -92,8 +92,8 @@ pub struct PwKernel<S: Scheme> {
     /// How it wants weights and rows laid out.
     pub(crate) form: S::PwForm,
     /// Where the kernel wants rows of A in a form of its own: what writes them.
-    pub(crate) prepare: Option<unsafe fn(&PwArgs<S>, &Block)>,
-    pub(crate) run: unsafe fn(&PwArgs<S>),
+    pub(crate) prepare: Option<unsafe fn(&PwArgs<S::Domain>, &Block)>,
+    pub(crate) run: unsafe fn(&PwArgs<S::Domain>),
 }
 
 /// Rows that are brought into a kernel's own form: rows `first..first + rows` of the arguments, each of `depth` elements
@@ -130,14 +130,14 @@ pub struct Block {
 ///    uses during the call;
 /// 5. `rows`, `cols` and `channels` are at least 1; where `taps_h` or `taps_w` is 0, nothing is read from `input`.
 #[derive(Clone, Copy, Debug)]
-pub struct DwArgs<S: Scheme> {
+pub struct DwArgs<D: Domain> {
     /// Input pixel under the first valid tap of the first output pixel.
-    pub(crate) input: *const S::Elem,
+    pub(crate) input: *const D::Elem,
     /// Elements from an input row to the next.
     pub(crate) input_row: usize,
     /// Elements from an input pixel to the next.
     pub(crate) input_col: usize,
-    pub(crate) output: *mut S::Elem,
+    pub(crate) output: *mut D::Elem,
     /// Elements from an output row to the next.
     pub(crate) output_row: usize,
     /// Elements from an output pixel to the next.
@@ -156,7 +156,7 @@ pub struct DwArgs<S: Scheme> {
     pub(crate) tap_x: usize,
     /// Columns of the window that are used.
     pub(crate) taps_w: usize,
-    pub(crate) epilogue: S::Epilogue,
+    pub(crate) epilogue: D::Epilogue,
 }
 
 /// A row of a table of depthwise 3x3 kernels: a function for each stride over weights packed the same way.
@@ -167,11 +167,27 @@ pub struct DwKernel<S: Scheme> {
     pub(crate) ct: usize,
     /// How it wants weights laid out.
     pub(crate) form: S::DwForm,
-    pub(crate) stride1: unsafe fn(&DwArgs<S>),
-    pub(crate) stride2: unsafe fn(&DwArgs<S>),
+    pub(crate) stride1: unsafe fn(&DwArgs<S::Domain>),
+    pub(crate) stride2: unsafe fn(&DwArgs<S::Domain>),
 }
 
 impl<S: Scheme> PwKernel<S> {
+    /// The same functions for another scheme of their domain.
+    pub(crate) const fn as_scheme<T: Scheme<Domain = S::Domain, PwForm = S::PwForm>>(
+        &self,
+        name: &'static str,
+    ) -> PwKernel<T> {
+        PwKernel {
+            name,
+            isa: self.isa,
+            mr: self.mr,
+            nr: self.nr,
+            form: self.form,
+            prepare: self.prepare,
+            run: self.run,
+        }
+    }
+
     /// `pw_<dtype>_<mr>x<nr>__<isa>`
     pub fn name(&self) -> &'static str {
         self.name
@@ -189,6 +205,21 @@ impl<S: Scheme> PwKernel<S> {
 }
 
 impl<S: Scheme> DwKernel<S> {
+    /// The same functions for another scheme of their domain.
+    pub(crate) const fn as_scheme<T: Scheme<Domain = S::Domain, DwForm = S::DwForm>>(
+        &self,
+        name: &'static str,
+    ) -> DwKernel<T> {
+        DwKernel {
+            name,
+            isa: self.isa,
+            ct: self.ct,
+            form: self.form,
+            stride1: self.stride1,
+            stride2: self.stride2,
+        }
+    }
+
     /// `dw3x3_<dtype>_<ct>c__<isa>`
     pub fn name(&self) -> &'static str {
         self.name

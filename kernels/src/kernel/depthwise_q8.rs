@@ -14,33 +14,33 @@
 
 use crate::kernel::args::DwArgs;
 use crate::pack::dw_tile_bytes;
-use crate::scheme::Quantised;
+use crate::scheme::Bytes;
 use crate::shape::WINDOW;
 use crate::simd::q8::Pixels;
 
-/// The kernel: all pixels of `p`, in patches of up to `PH x PW` outputs.
+/// The kernel: all pixels of `p`, in patches of up to `PH x PW` outputs. `UNSIGNED` as in [`Pixels::load`].
 ///
 /// # Safety
 /// As [`DwArgs`], with `ct` = `V::LANES` and stride `STRIDE`; called inside a function with the features of `V`'s ISA.
 #[inline(always)]
 pub(crate) unsafe fn run<
-    S: Quantised,
     V: Pixels,
+    const UNSIGNED: bool,
     const STRIDE: usize,
     const PH: usize,
     const PW: usize,
 >(
-    p: &DwArgs<S>,
+    p: &DwArgs<Bytes>,
 ) {
     // SAFETY: every call stays within the rectangle of `p`, and has as many taps.
     unsafe {
         match (p.taps_h, p.taps_w) {
-            (3, 3) => patches::<S, V, STRIDE, PH, PW, 3, 3>(p),
+            (3, 3) => patches::<V, UNSIGNED, STRIDE, PH, PW, 3, 3>(p),
             // Borders of one row or column, as padding of one makes them.
-            (2, 3) => patches::<S, V, STRIDE, 1, PW, 2, 3>(p),
-            (3, 2) => patches::<S, V, STRIDE, PH, 1, 3, 2>(p),
-            (2, 2) => patches::<S, V, STRIDE, 1, 1, 2, 2>(p),
-            _ => any_taps::<S, V, STRIDE>(p),
+            (2, 3) => patches::<V, UNSIGNED, STRIDE, 1, PW, 2, 3>(p),
+            (3, 2) => patches::<V, UNSIGNED, STRIDE, PH, 1, 3, 2>(p),
+            (2, 2) => patches::<V, UNSIGNED, STRIDE, 1, 1, 2, 2>(p),
+            _ => any_taps::<V, UNSIGNED, STRIDE>(p),
         }
     }
 }
@@ -51,15 +51,15 @@ pub(crate) unsafe fn run<
 /// As [`run`], for as many taps.
 #[inline(always)]
 unsafe fn patches<
-    S: Quantised,
     V: Pixels,
+    const UNSIGNED: bool,
     const STRIDE: usize,
     const PH: usize,
     const PW: usize,
     const TH: usize,
     const TW: usize,
 >(
-    p: &DwArgs<S>,
+    p: &DwArgs<Bytes>,
 ) {
     const { assert!(PH <= 2 && PW <= 4, "add arms below") }
     let mut y = 0;
@@ -70,14 +70,14 @@ unsafe fn patches<
             // SAFETY: rows y..y + h and columns x..x + w are among those of `p`.
             x += unsafe {
                 match (h, (p.cols - x).min(PW)) {
-                    (2, 4) if PW >= 4 => patch::<S, V, STRIDE, 2, 4, TH, TW>(p, y, x),
-                    (2, 3) if PW >= 3 => patch::<S, V, STRIDE, 2, 3, TH, TW>(p, y, x),
-                    (2, 2) if PW >= 2 => patch::<S, V, STRIDE, 2, 2, TH, TW>(p, y, x),
-                    (2, _) => patch::<S, V, STRIDE, 2, 1, TH, TW>(p, y, x),
-                    (_, 4) if PW >= 4 => patch::<S, V, STRIDE, 1, 4, TH, TW>(p, y, x),
-                    (_, 3) if PW >= 3 => patch::<S, V, STRIDE, 1, 3, TH, TW>(p, y, x),
-                    (_, 2) if PW >= 2 => patch::<S, V, STRIDE, 1, 2, TH, TW>(p, y, x),
-                    _ => patch::<S, V, STRIDE, 1, 1, TH, TW>(p, y, x),
+                    (2, 4) if PW >= 4 => patch::<V, UNSIGNED, STRIDE, 2, 4, TH, TW>(p, y, x),
+                    (2, 3) if PW >= 3 => patch::<V, UNSIGNED, STRIDE, 2, 3, TH, TW>(p, y, x),
+                    (2, 2) if PW >= 2 => patch::<V, UNSIGNED, STRIDE, 2, 2, TH, TW>(p, y, x),
+                    (2, _) => patch::<V, UNSIGNED, STRIDE, 2, 1, TH, TW>(p, y, x),
+                    (_, 4) if PW >= 4 => patch::<V, UNSIGNED, STRIDE, 1, 4, TH, TW>(p, y, x),
+                    (_, 3) if PW >= 3 => patch::<V, UNSIGNED, STRIDE, 1, 3, TH, TW>(p, y, x),
+                    (_, 2) if PW >= 2 => patch::<V, UNSIGNED, STRIDE, 1, 2, TH, TW>(p, y, x),
+                    _ => patch::<V, UNSIGNED, STRIDE, 1, 1, TH, TW>(p, y, x),
                 }
             };
         }
@@ -91,15 +91,15 @@ unsafe fn patches<
 /// As [`patches`]; the outputs are among those of `p`.
 #[inline(always)]
 unsafe fn patch<
-    S: Quantised,
     V: Pixels,
+    const UNSIGNED: bool,
     const STRIDE: usize,
     const H: usize,
     const W: usize,
     const TH: usize,
     const TW: usize,
 >(
-    p: &DwArgs<S>,
+    p: &DwArgs<Bytes>,
     y: usize,
     x: usize,
 ) -> usize {
@@ -107,21 +107,18 @@ unsafe fn patch<
     unsafe {
         let input = p
             .input
-            .cast::<u8>()
             .add(y * STRIDE * p.input_row + x * STRIDE * p.input_col);
-        let output = p
-            .output
-            .cast::<u8>()
-            .add(y * p.output_row + x * p.output_col);
+        let output = p.output.add(y * p.output_row + x * p.output_col);
         let mut c = 0;
         let mut tile = p.weights;
         while c + V::LANES <= p.channels {
-            let acc = accumulate::<S, V, STRIDE, H, W, TH, TW, false>(p, input.add(c), tile, 0);
+            let acc =
+                accumulate::<V, UNSIGNED, STRIDE, H, W, TH, TW, false>(p, input.add(c), tile, 0);
             let scales = tile.add(4 * V::LANES).cast();
             for (h, acc) in acc.into_iter().enumerate() {
                 for (w, acc) in acc.into_iter().enumerate() {
                     let to = output.add(h * p.output_row + w * p.output_col + c);
-                    V::store(acc, scales, &p.epilogue, S::UNSIGNED, to);
+                    V::store(acc, scales, &p.epilogue, to);
                 }
             }
             c += V::LANES;
@@ -129,18 +126,12 @@ unsafe fn patch<
         }
         let left = p.channels - c;
         if left > 0 {
-            let acc = accumulate::<S, V, STRIDE, H, W, TH, TW, true>(p, input.add(c), tile, left);
+            let acc =
+                accumulate::<V, UNSIGNED, STRIDE, H, W, TH, TW, true>(p, input.add(c), tile, left);
             for (h, acc) in acc.into_iter().enumerate() {
                 for (w, acc) in acc.into_iter().enumerate() {
                     let to = output.add(h * p.output_row + w * p.output_col + c);
-                    V::store_partial(
-                        acc,
-                        tile.add(4 * V::LANES).cast(),
-                        &p.epilogue,
-                        S::UNSIGNED,
-                        to,
-                        left,
-                    );
+                    V::store_partial(acc, tile.add(4 * V::LANES).cast(), &p.epilogue, to, left);
                 }
             }
         }
@@ -155,8 +146,8 @@ unsafe fn patch<
 /// `left` channels; `tile` points to a tile.
 #[inline(always)]
 unsafe fn accumulate<
-    S: Quantised,
     V: Pixels,
+    const UNSIGNED: bool,
     const STRIDE: usize,
     const H: usize,
     const W: usize,
@@ -164,7 +155,7 @@ unsafe fn accumulate<
     const TW: usize,
     const PARTIAL: bool,
 >(
-    p: &DwArgs<S>,
+    p: &DwArgs<Bytes>,
     input: *const u8,
     tile: *const u8,
     left: usize,
@@ -178,7 +169,6 @@ unsafe fn accumulate<
         } else {
             (p.tap_y, p.tap_x)
         };
-        let zero_point = p.epilogue.input_zero_point;
         let mut acc = [[V::sums(tile.cast()); W]; H];
         // Column after column of inputs, spelt out: as a loop it keeps accumulators on the stack.
         macro_rules! columns {
@@ -189,9 +179,9 @@ unsafe fn accumulate<
                     for (iy, pixel) in pixels.iter_mut().enumerate().take((H - 1) * STRIDE + TH) {
                         let from = input.add(iy * p.input_row + $ix * p.input_col);
                         *pixel = if PARTIAL {
-                            V::load_partial(from, left, S::UNSIGNED, zero_point)
+                            V::load_partial::<UNSIGNED>(from, left, &p.epilogue)
                         } else {
-                            V::load(from, S::UNSIGNED, zero_point)
+                            V::load::<UNSIGNED>(from, &p.epilogue)
                         };
                     }
                     for w in 0..W {
@@ -263,20 +253,16 @@ unsafe fn column<V: Pixels, const TH: usize>(
 /// # Safety
 /// As [`run`].
 #[inline(always)]
-unsafe fn any_taps<S: Quantised, V: Pixels, const STRIDE: usize>(p: &DwArgs<S>) {
-    let (e, unsigned) = (&p.epilogue, S::UNSIGNED);
+unsafe fn any_taps<V: Pixels, const UNSIGNED: bool, const STRIDE: usize>(p: &DwArgs<Bytes>) {
+    let e = &p.epilogue;
     for pixel in 0..p.rows * p.cols {
         let (y, x) = (pixel / p.cols, pixel % p.cols);
         // SAFETY: DwArgs 2 to 5, for the taps that there are; without taps nothing is read, so that no pointer is formed.
         unsafe {
             let input = p
                 .input
-                .cast::<u8>()
                 .wrapping_add(y * STRIDE * p.input_row + x * STRIDE * p.input_col);
-            let output = p
-                .output
-                .cast::<u8>()
-                .add(y * p.output_row + x * p.output_col);
+            let output = p.output.add(y * p.output_row + x * p.output_col);
             let (mut c, mut tile) = (0, p.weights);
             while c < p.channels {
                 let left = (p.channels - c).min(V::LANES);
@@ -286,9 +272,9 @@ unsafe fn any_taps<S: Quantised, V: Pixels, const STRIDE: usize>(p: &DwArgs<S>) 
                     for j in 0..p.taps_w {
                         let at = input.add(i * p.input_row + j * p.input_col + c);
                         let pixel = if left == V::LANES {
-                            V::load(at, unsigned, e.input_zero_point)
+                            V::load::<UNSIGNED>(at, e)
                         } else {
-                            V::load_partial(at, left, unsigned, e.input_zero_point)
+                            V::load_partial::<UNSIGNED>(at, left, e)
                         };
                         let weights = weights.add((p.tap_x + j) * row_words::<V>());
                         acc = column::<V, 1>(acc, &[pixel], false, p.tap_y + i, weights);
@@ -296,9 +282,9 @@ unsafe fn any_taps<S: Quantised, V: Pixels, const STRIDE: usize>(p: &DwArgs<S>) 
                 }
                 let (scales, to) = (tile.add(4 * V::LANES).cast(), output.add(c));
                 if left == V::LANES {
-                    V::store(acc, scales, e, unsigned, to);
+                    V::store(acc, scales, e, to);
                 } else {
-                    V::store_partial(acc, scales, e, unsigned, to, left);
+                    V::store_partial(acc, scales, e, to, left);
                 }
                 c += V::LANES;
                 tile = tile.add(dw_tile_bytes(V::LANES, V::PAIRS));

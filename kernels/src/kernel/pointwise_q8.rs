@@ -12,7 +12,7 @@
 use crate::kernel::args::{Order, PwArgs};
 use crate::kernel::tiles::{Ahead, CHUNK, Tiles};
 use crate::quantization::EpilogueQ8;
-use crate::scheme::Quantised;
+use crate::scheme::Bytes;
 use crate::simd::q8::Sums;
 
 /// Panels that a single row takes at a time: enough chains to hide the latency of a step.
@@ -23,14 +23,8 @@ const ROW_PANELS: usize = 4;
 /// # Safety
 /// As [`PwArgs`], of prepared rows, with `mr` = `MR` and `nr` = `NV * V::LANES`; called inside a function with the features of `V`'s ISA.
 #[inline(always)]
-pub(crate) unsafe fn run<
-    S: Quantised,
-    V: Sums,
-    const MR: usize,
-    const NV: usize,
-    const KR: usize,
->(
-    p: &PwArgs<S>,
+pub(crate) unsafe fn run<V: Sums, const MR: usize, const NV: usize, const KR: usize>(
+    p: &PwArgs<Bytes>,
 ) {
     let nr = NV * V::LANES;
     let (panels, steps) = (p.n.div_ceil(nr), p.k.div_ceil(KR));
@@ -40,10 +34,10 @@ pub(crate) unsafe fn run<
             // SAFETY: panels that there are.
             unsafe {
                 if panels - panel >= ROW_PANELS && V::MARK_BYTES == 0 {
-                    tile::<S, V, 1, NV, NV, ROW_PANELS>(p, steps, 0, panel, &mut Ahead::nothing());
+                    tile::<V, 1, NV, NV, ROW_PANELS>(p, steps, 0, panel, &mut Ahead::nothing());
                     panel += ROW_PANELS;
                 } else {
-                    tile_of::<S, V, 1, NV>(p, steps, 0, 1, panel, &mut Ahead::nothing());
+                    tile_of::<V, 1, NV>(p, steps, 0, 1, panel, &mut Ahead::nothing());
                     panel += 1;
                 }
             }
@@ -57,7 +51,7 @@ pub(crate) unsafe fn run<
                 for panel in 0..panels {
                     // SAFETY: rows and panel are among those of `p`; there are at most MR rows.
                     unsafe {
-                        tile_of::<S, V, MR, NV>(p, steps, row, rows, panel, &mut Ahead::nothing());
+                        tile_of::<V, MR, NV>(p, steps, row, rows, panel, &mut Ahead::nothing());
                     }
                 }
             }
@@ -71,7 +65,7 @@ pub(crate) unsafe fn run<
                 };
                 for (row, rows) in tiles.clone() {
                     // SAFETY: as above.
-                    unsafe { tile_of::<S, V, MR, NV>(p, steps, row, rows, panel, &mut ahead) }
+                    unsafe { tile_of::<V, MR, NV>(p, steps, row, rows, panel, &mut ahead) }
                 }
             }
         }
@@ -83,8 +77,8 @@ pub(crate) unsafe fn run<
 /// # Safety
 /// As [`run`]; rows `row..row + rows` and panel `panel` are among those of `p`.
 #[inline(always)]
-unsafe fn tile_of<S: Quantised, V: Sums, const MR: usize, const NV: usize>(
-    p: &PwArgs<S>,
+unsafe fn tile_of<V: Sums, const MR: usize, const NV: usize>(
+    p: &PwArgs<Bytes>,
     steps: usize,
     row: usize,
     rows: usize,
@@ -94,14 +88,14 @@ unsafe fn tile_of<S: Quantised, V: Sums, const MR: usize, const NV: usize>(
     macro_rules! tiles {
         ($v:ty, $used:tt, $($rows:literal)+) => {
             match rows {
-                $($rows if MR >= $rows => tile::<S, $v, $rows, NV, $used, 1>(p, steps, row, panel, ahead),)+
-                _ => tile::<S, $v, 1, NV, $used, 1>(p, steps, row, panel, ahead),
+                $($rows if MR >= $rows => tile::<$v, $rows, NV, $used, 1>(p, steps, row, panel, ahead),)+
+                _ => tile::<$v, 1, NV, $used, 1>(p, steps, row, panel, ahead),
             }
         };
     }
     // SAFETY: the caller's promise; each arm computes as many rows as there are.
     unsafe {
-        if V::MARK_BYTES > 0 && has_mark::<V, NV, S>(p, panel) {
+        if V::MARK_BYTES > 0 && has_mark::<V, NV>(p, panel) {
             tiles!(V::Marked, NV, 12 11 10 9 8 7 6 5 4 3 2)
         } else if V::NARROW && NV > 1 && p.n - panel * NV * V::LANES <= V::LANES {
             tiles!(V, 1, 12 11 10 9 8 7 6 5 4 3 2)
@@ -117,7 +111,7 @@ unsafe fn tile_of<S: Quantised, V: Sums, const MR: usize, const NV: usize>(
 /// # Safety
 /// As [`run`]; the panel is among those of `p`, and panels have a mark.
 #[inline(always)]
-unsafe fn has_mark<V: Sums, const NV: usize, S: Quantised>(p: &PwArgs<S>, panel: usize) -> bool {
+unsafe fn has_mark<V: Sums, const NV: usize>(p: &PwArgs<Bytes>, panel: usize) -> bool {
     // SAFETY: the mark is behind biases and scales.
     unsafe {
         p.b.add(panel * p.b_panel + 8 * NV * V::LANES)
@@ -132,15 +126,8 @@ unsafe fn has_mark<V: Sums, const NV: usize, S: Quantised>(p: &PwArgs<S>, panel:
 /// # Safety
 /// As [`run`]; rows `row..row + M` and panels `panel..panel + P` are among those of `p`, and all columns that there are within `USED` vectors.
 #[inline(always)]
-unsafe fn tile<
-    S: Quantised,
-    V: Sums,
-    const M: usize,
-    const NV: usize,
-    const USED: usize,
-    const P: usize,
->(
-    p: &PwArgs<S>,
+unsafe fn tile<V: Sums, const M: usize, const NV: usize, const USED: usize, const P: usize>(
+    p: &PwArgs<Bytes>,
     steps: usize,
     row: usize,
     panel: usize,
@@ -149,7 +136,7 @@ unsafe fn tile<
     let nr = NV * V::LANES;
     // SAFETY: PwArgs 2 to 4 for prepared rows: each has a header and `steps` steps, each panel two vectors of columns and as many steps.
     unsafe {
-        let a = p.a.cast::<u8>().add(row * p.a_row);
+        let a = p.a.add(row * p.a_row);
         let in_place = p.header == 0;
         let packed = p.b.add(panel * p.b_panel);
         let mut acc = [[[V::splat(0); USED]; P]; M];
@@ -196,17 +183,17 @@ unsafe fn tile<
         for q in 0..P {
             let scales = packed.add(q * p.b_panel + 4 * nr).cast::<f32>();
             let (e, columns) = (&p.epilogue, p.n - (panel + q) * nr);
-            let to = p.c.cast::<u8>().add(row * p.c_row + (panel + q) * nr);
+            let to = p.c.add(row * p.c_row + (panel + q) * nr);
             // Spelt out, and decided once: as a loop over rows it keeps sums on the stack.
             macro_rules! rows {
                 ($($m:literal)+) => {
                     if columns >= USED * V::LANES {
                         $(if $m < M {
-                            store::<S, V, USED>(e, scales, acc[$m][q], to.add($m * p.c_row));
+                            store::<V, USED>(e, scales, acc[$m][q], to.add($m * p.c_row));
                         })+
                     } else {
                         $(if $m < M {
-                            store_partial::<S, V, USED>(e, scales, acc[$m][q], to.add($m * p.c_row), columns);
+                            store_partial::<V, USED>(e, scales, acc[$m][q], to.add($m * p.c_row), columns);
                         })+
                     }
                 };
@@ -222,7 +209,7 @@ unsafe fn tile<
 /// # Safety
 /// `scales` is readable and `to` writable for as many columns.
 #[inline(always)]
-unsafe fn store<S: Quantised, V: Sums, const NV: usize>(
+unsafe fn store<V: Sums, const NV: usize>(
     e: &EpilogueQ8,
     scales: *const f32,
     acc: [V; NV],
@@ -234,12 +221,12 @@ unsafe fn store<S: Quantised, V: Sums, const NV: usize>(
         while v + 2 <= NV {
             let at = v * V::LANES;
             let two = [acc[v], acc[v + 1]];
-            V::store_two(two, scales.add(at), e, S::UNSIGNED, to.add(at));
+            V::store_two(two, scales.add(at), e, to.add(at));
             v += 2;
         }
         if v < NV {
             let at = v * V::LANES;
-            acc[v].store(scales.add(at), e, S::UNSIGNED, to.add(at));
+            acc[v].store(scales.add(at), e, to.add(at));
         }
     }
 }
@@ -249,7 +236,7 @@ unsafe fn store<S: Quantised, V: Sums, const NV: usize>(
 /// # Safety
 /// As [`store`], but `to` is writable for `columns` bytes.
 #[inline(always)]
-unsafe fn store_partial<S: Quantised, V: Sums, const NV: usize>(
+unsafe fn store_partial<V: Sums, const NV: usize>(
     e: &EpilogueQ8,
     scales: *const f32,
     acc: [V; NV],
@@ -262,9 +249,9 @@ unsafe fn store_partial<S: Quantised, V: Sums, const NV: usize>(
         // SAFETY: the caller's promise.
         unsafe {
             if left >= V::LANES {
-                acc.store(scales.add(at), e, S::UNSIGNED, to.add(at));
+                acc.store(scales.add(at), e, to.add(at));
             } else if left > 0 {
-                acc.store_partial(scales.add(at), e, S::UNSIGNED, to.add(at), left);
+                acc.store_partial(scales.add(at), e, to.add(at), left);
             }
         }
     }

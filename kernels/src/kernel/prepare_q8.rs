@@ -10,7 +10,7 @@ use bytemuck::Pod;
 
 use crate::kernel::args::{Block, PwArgs};
 use crate::pack::{FormQ8, ROW_HEADER, Word};
-use crate::scheme::Quantised;
+use crate::scheme::Bytes;
 use crate::simd::q8::Sums;
 
 /// Elements of the longest vector that pieces are read by.
@@ -25,24 +25,23 @@ const BATCH: usize = 16;
 /// # Safety
 /// As [`Block`].
 #[inline(always)]
-pub(crate) unsafe fn run<S: Quantised, V: Sums>(p: &PwArgs<S>, block: &Block, form: FormQ8) {
-    let zero_point = p.epilogue.input_zero_point;
-    let flip = form.flip::<S>();
+pub(crate) unsafe fn run<V: Sums>(p: &PwArgs<Bytes>, block: &Block, form: FormQ8) {
+    let (zero_point, flip) = (p.epilogue.input_zero_point, p.epilogue.input_flip);
+    let int = |x: u8| i32::from((x ^ flip) as i8);
     // SAFETY: the caller's promise.
     unsafe {
         match form.word {
             Word::Centred => {
-                let centred = |x| (S::int(x) - zero_point) as i16;
-                rows::<S, V, i16>(p, block, form, 0, centred);
+                rows::<V, i16>(p, block, form, 0, |x| (int(x) - zero_point) as i16);
             }
             Word::Products => {
-                let shifted = |x| ((S::int(x) - S::LEAST - 128) << 8) as i16;
-                let padding = shifted(S::elem(zero_point));
-                rows::<S, V, i16>(p, block, form, padding, shifted);
+                let padding = (zero_point << 8) as i16;
+                rows::<V, i16>(p, block, form, padding, |x| (int(x) << 8) as i16);
             }
             Word::Unsigned | Word::Signed | Word::SignedPairs => {
-                let byte = |x| S::int(x) as u8 ^ flip;
-                rows::<S, V, u8>(p, block, form, zero_point as u8 ^ flip, byte);
+                let to_form = form.flip(&p.epilogue);
+                let padding = zero_point as u8 ^ flip ^ to_form;
+                rows::<V, u8>(p, block, form, padding, |x| x ^ to_form);
             }
         }
     }
@@ -83,21 +82,21 @@ unsafe fn constants<V: Sums, W>(form: FormQ8, zw: i32, words: *const W, depth: u
 /// # Safety
 /// As [`run`].
 #[inline(always)]
-unsafe fn rows<S: Quantised, V: Sums, W: Pod>(
-    p: &PwArgs<S>,
+unsafe fn rows<V: Sums, W: Pod>(
+    p: &PwArgs<Bytes>,
     block: &Block,
     form: FormQ8,
     padding: W,
-    word: impl Fn(S::Elem) -> W,
+    word: impl Fn(u8) -> W,
 ) {
     // SAFETY: the caller's promise; pieces are as long as the vector chosen for them, or up to twice as long.
     unsafe {
         match p.k {
-            LONGEST.. => rows_by::<S, V, W, LONGEST>(p, block, form, padding, word),
-            16.. => rows_by::<S, V, W, 16>(p, block, form, padding, word),
-            8.. => rows_by::<S, V, W, 8>(p, block, form, padding, word),
-            4.. => rows_by::<S, V, W, 4>(p, block, form, padding, word),
-            _ => rows_by::<S, V, W, 1>(p, block, form, padding, word),
+            LONGEST.. => rows_by::<V, W, LONGEST>(p, block, form, padding, word),
+            16.. => rows_by::<V, W, 16>(p, block, form, padding, word),
+            8.. => rows_by::<V, W, 8>(p, block, form, padding, word),
+            4.. => rows_by::<V, W, 4>(p, block, form, padding, word),
+            _ => rows_by::<V, W, 1>(p, block, form, padding, word),
         }
     }
 }
@@ -108,12 +107,12 @@ unsafe fn rows<S: Quantised, V: Sums, W: Pod>(
 /// # Safety
 /// As [`run`]; pieces are as long as [`piece`] wants them.
 #[inline(always)]
-unsafe fn rows_by<S: Quantised, V: Sums, W: Pod, const N: usize>(
-    p: &PwArgs<S>,
+unsafe fn rows_by<V: Sums, W: Pod, const N: usize>(
+    p: &PwArgs<Bytes>,
     block: &Block,
     form: FormQ8,
     padding: W,
-    word: impl Fn(S::Elem) -> W,
+    word: impl Fn(u8) -> W,
 ) {
     let padded = block.depth.next_multiple_of(form.kr);
     let in_padding = p.segments * p.pieces * p.k < block.depth;
@@ -148,7 +147,7 @@ unsafe fn rows_by<S: Quantised, V: Sums, W: Pod, const N: usize>(
                     let mut from = from.wrapping_add(segment * p.a_segment);
                     let mut to = words.add(p.k_first + segment * p.k_segment);
                     for _ in 0..p.pieces {
-                        piece::<S::Elem, W, N>(from, to, p.k, &word);
+                        piece::<W, N>(from, to, p.k, &word);
                         from = from.wrapping_add(p.a_piece);
                         to = to.wrapping_add(p.k);
                     }
@@ -193,11 +192,11 @@ unsafe fn zero_step<V: Sums>(to: *mut u8) {
 /// # Safety
 /// `from` is readable and `to` writable for `n` elements: none, or at least `N`, and at most `2 * N` where `N` is neither 1 nor [`LONGEST`].
 #[inline(always)]
-unsafe fn piece<E: Copy, W: Copy, const N: usize>(
-    from: *const E,
+unsafe fn piece<W: Copy, const N: usize>(
+    from: *const u8,
     to: *mut W,
     n: usize,
-    word: &impl Fn(E) -> W,
+    word: &impl Fn(u8) -> W,
 ) {
     // SAFETY: every vector lies within the `n` elements.
     unsafe {
@@ -206,29 +205,25 @@ unsafe fn piece<E: Copy, W: Copy, const N: usize>(
         };
         // Longer pieces are met by longer vectors: two of these always do.
         if const { N > 1 && N < LONGEST } {
-            vector::<E, W, N>(from, to, word);
-            return vector::<E, W, N>(from.add(last), to.add(last), word);
+            vector::<W, N>(from, to, word);
+            return vector::<W, N>(from.add(last), to.add(last), word);
         }
         let mut i = 0;
         while i < last {
-            vector::<E, W, N>(from.add(i), to.add(i), word);
+            vector::<W, N>(from.add(i), to.add(i), word);
             i += N;
         }
-        vector::<E, W, N>(from.add(last), to.add(last), word);
+        vector::<W, N>(from.add(last), to.add(last), word);
     }
 }
 
 /// # Safety
 /// `from` is readable and `to` writable for `N` elements.
 #[inline(always)]
-unsafe fn vector<E: Copy, W: Copy, const N: usize>(
-    from: *const E,
-    to: *mut W,
-    word: &impl Fn(E) -> W,
-) {
+unsafe fn vector<W: Copy, const N: usize>(from: *const u8, to: *mut W, word: &impl Fn(u8) -> W) {
     // SAFETY: the caller's promise.
     unsafe {
-        let elements = from.cast::<[E; N]>().read_unaligned();
+        let elements = from.cast::<[u8; N]>().read_unaligned();
         to.cast::<[W; N]>().write_unaligned(elements.map(word));
     }
 }

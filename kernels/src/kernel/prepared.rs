@@ -39,7 +39,7 @@ pub(crate) fn scratch<S: Scheme>(kernel: &PwKernel<S>, depth: usize, rows: usize
 /// As [`PwArgs`], with panels of `depth` rows.
 pub(crate) unsafe fn run<S: Scheme>(
     kernel: &PwKernel<S>,
-    p: &PwArgs<S>,
+    p: &PwArgs<S::Domain>,
     depth: usize,
     scratch: &mut [u8],
 ) {

@@ -2,7 +2,7 @@
 
 use crate::arch::prefetch;
 use crate::kernel::args::PwArgs;
-use crate::scheme::Scheme;
+use crate::scheme::Domain;
 
 /// Steps between hints.
 pub(crate) const CHUNK: usize = if cfg!(target_arch = "aarch64") {
@@ -70,7 +70,7 @@ impl Ahead {
 
     /// Panel `panel`, in the time of `tiles` tiles of `chunks` chunks each.
     #[inline(always)]
-    pub(crate) fn of<S: Scheme>(p: &PwArgs<S>, panel: usize, tiles: usize, chunks: usize) -> Self {
+    pub(crate) fn of<D: Domain>(p: &PwArgs<D>, panel: usize, tiles: usize, chunks: usize) -> Self {
         let lines = p.b_panel / LINE;
         Self {
             next: p.b.wrapping_add(panel * p.b_panel),

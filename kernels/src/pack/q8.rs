@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 
 use super::{DepthwiseSource, Filter, GemmSource, Panels, TAPS, panels};
 use crate::kernel::args::{DwKernel, PwKernel};
-use crate::quantization::{self, FilterQuantization, ParamsQ8};
+use crate::quantization::{self, EpilogueQ8, FilterQuantization, ParamsQ8};
 use crate::scheme::Quantised;
 use crate::shape::WINDOW;
 use crate::{Error, Result};
@@ -69,13 +69,10 @@ impl FormQ8 {
         matches!(self.word, Word::Signed | Word::SignedPairs)
     }
 
-    /// What an element's bits are to be changed by to become a word: bytes change sides of zero by their highest bit.
-    pub(crate) fn flip<S: Quantised>(self) -> u8 {
-        match self.word {
-            Word::Unsigned if !S::UNSIGNED => 0x80,
-            Word::Signed | Word::SignedPairs if S::UNSIGNED => 0x80,
-            _ => 0,
-        }
+    /// What an element's bits are to be changed by to become a byte of this form: they change sides of zero by their highest bit.
+    #[inline(always)]
+    pub(crate) fn flip(self, epilogue: &EpilogueQ8) -> u8 {
+        epilogue.input_flip ^ if self.word == Word::Unsigned { 0x80 } else { 0 }
     }
 
     /// Whether some panels are marked.
@@ -84,13 +81,11 @@ impl FormQ8 {
     }
 
     /// The input's zero point when elements have become words.
-    fn zero_point<S: Quantised>(self, params: &ParamsQ8) -> i32 {
+    fn zero_point(self, params: &ParamsQ8) -> i32 {
         match self.word {
             Word::Centred => 0,
-            Word::Unsigned => params.input_zero_point - S::LEAST,
-            Word::Signed | Word::SignedPairs | Word::Products => {
-                params.input_zero_point - S::LEAST - 128
-            }
+            Word::Unsigned => params.input_zero_point + 128,
+            Word::Signed | Word::SignedPairs | Word::Products => params.input_zero_point,
         }
     }
 
@@ -156,7 +151,7 @@ impl<S: Quantised> Filter<'_, S> {
             quantization::expect_scale("weights to output", channel, self.scale(channel))?;
         }
         Ok(ParamsQ8 {
-            input_zero_point: q.input.zero_point,
+            input_zero_point: q.input.zero_point + S::TO_I8,
             weight_zero_point: q.weight_zero_point - if unsigned { 128 } else { 0 },
             output: q.output,
         })
@@ -189,8 +184,8 @@ impl<S: Quantised> Filter<'_, S> {
         params: &ParamsQ8,
         weights: impl Iterator<Item = usize>,
     ) -> Result<(i32, i32)> {
-        let least = i64::from(S::LEAST - params.input_zero_point);
-        let most = i64::from(S::MOST - params.input_zero_point);
+        let least = i64::from(-128 - params.input_zero_point);
+        let most = i64::from(127 - params.input_zero_point);
         let bias = i64::from(self.bias_of(channel));
         let (mut low, mut high) = (bias, bias);
         for at in weights {
@@ -278,7 +273,7 @@ pub(crate) fn gemm_q8<S: Quantised>(
                 }
             };
             // sum (a - za)(w - zw) = sum a (w - zw) - za sum (w - zw); of the former, -zw sum a is the row's constant.
-            let zero_point = form.zero_point::<S>(&params);
+            let zero_point = form.zero_point(&params);
             let sum = weights.fold(0_i32, |sum, w| {
                 sum.wrapping_add(w - params.weight_zero_point)
             });

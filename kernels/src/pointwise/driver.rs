@@ -155,13 +155,13 @@ pub(crate) fn rows<S: Scheme>(
         let a = input.from(input.layout().row(row));
         let c = output.data().alias(call * out.strides.h);
         let residual_at = residual.map(|r| r.from(r.layout().row(row) + cols.start));
-        let args = PwArgs::<S> {
+        let args = PwArgs::<S::Domain> {
             m,
             n: cols.len(),
             k: packed.c_in,
             pieces: 1,
             segments: 1,
-            a: a.as_ptr(),
+            a: a.as_ptr().cast(),
             a_row: pixel_stride(input.layout()),
             a_segment: 0,
             a_piece: 0,
@@ -171,9 +171,9 @@ pub(crate) fn rows<S: Scheme>(
             b_panel: packed.panels.panel_bytes,
             k_first: 0,
             k_segment: 0,
-            c: c.ptr(),
+            c: c.ptr().cast(),
             c_row: pixel_stride(out),
-            residual: residual_at.map_or(ptr::null(), <[S::Elem]>::as_ptr),
+            residual: residual_at.map_or(ptr::null(), |r| r.as_ptr().cast()),
             residual_row: residual.map_or(0, |r| pixel_stride(r.layout())),
             epilogue,
             order,

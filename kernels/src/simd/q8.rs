@@ -68,42 +68,35 @@ pub(crate) unsafe trait Sums: Copy {
     }
 
     /// [`EpilogueQ8::apply`] by `LANES` scales, and stores the `LANES` bytes.
-    unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, unsigned: bool, to: *mut u8);
+    unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, to: *mut u8);
 
     /// As [`store`](Sums::store), of which the first `n <= LANES` bytes are there.
     #[inline(always)]
-    unsafe fn store_partial(
-        self,
-        scales: *const f32,
-        e: &EpilogueQ8,
-        unsigned: bool,
-        to: *mut u8,
-        n: usize,
-    ) {
+    unsafe fn store_partial(self, scales: *const f32, e: &EpilogueQ8, to: *mut u8, n: usize) {
         const { assert!(Self::LANES <= 64) }
         let mut bytes = [0_u8; 64];
         // SAFETY: the array is longer than a vector, `to` is writable for what is copied.
         unsafe {
-            self.store(scales, e, unsigned, bytes.as_mut_ptr());
+            self.store(scales, e, bytes.as_mut_ptr());
             copy(bytes.as_ptr(), to, n);
         }
     }
 
     /// As [`store`](Sums::store) for two vectors side by side.
     #[inline(always)]
-    unsafe fn store_two(
-        two: [Self; 2],
-        scales: *const f32,
-        e: &EpilogueQ8,
-        unsigned: bool,
-        to: *mut u8,
-    ) {
+    unsafe fn store_two(two: [Self; 2], scales: *const f32, e: &EpilogueQ8, to: *mut u8) {
         // SAFETY: the caller's promise, for twice as many.
         unsafe {
-            two[0].store(scales, e, unsigned, to);
-            two[1].store(scales.add(Self::LANES), e, unsigned, to.add(Self::LANES));
+            two[0].store(scales, e, to);
+            two[1].store(scales.add(Self::LANES), e, to.add(Self::LANES));
         }
     }
+}
+
+/// The input's zero point among the elements themselves.
+#[inline(always)]
+pub(crate) fn own_zero_point<const UNSIGNED: bool>(e: &EpilogueQ8) -> i32 {
+    e.input_zero_point + if UNSIGNED { 128 } else { 0 }
 }
 
 /// A vector of pixels of a depthwise kernel, i16 and less their zero point, one a channel.
@@ -124,16 +117,17 @@ pub(crate) unsafe trait Pixels: Copy {
     type Pair: Copy;
 
     unsafe fn zero() -> Self;
-    /// Reads `LANES` elements of either sign and takes the zero point from each.
-    unsafe fn load(p: *const u8, unsigned: bool, zero_point: i32) -> Self;
+    /// Reads `LANES` elements of either sign and takes the zero point from each. `UNSIGNED` is whether they have no sign, where there is a
+    /// kernel for each; it may be false in one for both, which then goes by [`EpilogueQ8::input_flip`].
+    unsafe fn load<const UNSIGNED: bool>(p: *const u8, e: &EpilogueQ8) -> Self;
     /// As [`load`](Pixels::load), `n < LANES` elements.
     #[inline(always)]
-    unsafe fn load_partial(p: *const u8, n: usize, unsigned: bool, zero_point: i32) -> Self {
+    unsafe fn load_partial<const UNSIGNED: bool>(p: *const u8, n: usize, e: &EpilogueQ8) -> Self {
         let mut bytes = [0_u8; 64];
         // SAFETY: `n` elements are readable, and LANES are in the array, which is longer than any vector.
         unsafe {
             copy(p, bytes.as_mut_ptr(), n);
-            Self::load(bytes.as_ptr(), unsigned, zero_point)
+            Self::load::<UNSIGNED>(bytes.as_ptr(), e)
         }
     }
 
@@ -146,13 +140,7 @@ pub(crate) unsafe trait Pixels: Copy {
     unsafe fn mul_add(self, acc: Self::Acc, w: *const i16) -> Self::Acc;
 
     /// [`EpilogueQ8::apply`] by `LANES` scales in the order of [`SLOT`](Pixels::SLOT), and stores the `LANES` bytes.
-    unsafe fn store(
-        acc: Self::Acc,
-        scales: *const f32,
-        e: &EpilogueQ8,
-        unsigned: bool,
-        to: *mut u8,
-    );
+    unsafe fn store(acc: Self::Acc, scales: *const f32, e: &EpilogueQ8, to: *mut u8);
 
     /// As [`store`](Pixels::store), of which the first `n < LANES` bytes are there.
     #[inline(always)]
@@ -160,7 +148,6 @@ pub(crate) unsafe trait Pixels: Copy {
         acc: Self::Acc,
         scales: *const f32,
         e: &EpilogueQ8,
-        unsigned: bool,
         to: *mut u8,
         n: usize,
     ) {
@@ -168,7 +155,7 @@ pub(crate) unsafe trait Pixels: Copy {
         let mut bytes = [0_u8; 64];
         // SAFETY: the array is longer than a vector, `to` is writable for what is copied.
         unsafe {
-            Self::store(acc, scales, e, unsigned, bytes.as_mut_ptr());
+            Self::store(acc, scales, e, bytes.as_mut_ptr());
             copy(bytes.as_ptr(), to, n);
         }
     }

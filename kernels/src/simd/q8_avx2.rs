@@ -2,7 +2,7 @@
 
 use core::arch::x86_64::*;
 
-use super::q8::{Pixels, Sums, copy, words};
+use super::q8::{Pixels, Sums, copy, own_zero_point, words};
 use crate::quantization::EpilogueQ8;
 
 /// Eight sums in the order of the columns, or sixteen pixels.
@@ -23,23 +23,19 @@ pub(crate) unsafe fn scale(acc: __m256i, scales: *const f32, e: &EpilogueQ8) -> 
     }
 }
 
-/// Two vectors of integers, whose lanes `vpackssdw` puts side by side, plus the zero point, as 16 bytes: the first eight of
+/// Two vectors of integers, whose lanes `vpackssdw` puts side by side, plus the zero point, as 16 elements: the first eight of
 /// `words` and the last eight.
 ///
 /// # Safety
 /// AVX2.
 #[inline(always)]
-pub(crate) unsafe fn narrow(words: __m256i, e: &EpilogueQ8, unsigned: bool) -> __m128i {
+pub(crate) unsafe fn narrow(words: __m256i, e: &EpilogueQ8) -> __m128i {
     // SAFETY: the features.
     unsafe {
         let words = _mm256_add_epi16(words, _mm256_set1_epi16(e.zero_point as i16));
-        let bytes = if unsigned {
-            _mm256_packus_epi16(words, words)
-        } else {
-            _mm256_packs_epi16(words, words)
-        };
+        let bytes = _mm256_packs_epi16(words, words);
         let bytes = _mm256_permute4x64_epi64::<0b1000>(bytes);
-        _mm256_castsi256_si128(bytes)
+        _mm_xor_si128(_mm256_castsi256_si128(bytes), _mm_set1_epi8(e.flip as i8))
     }
 }
 
@@ -89,23 +85,17 @@ unsafe impl Sums for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, unsigned: bool, to: *mut u8) {
+    unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, to: *mut u8) {
         // SAFETY: readable for 8 scales, writable for 8 bytes.
         unsafe {
             let x = scale(self.0, scales, e);
             let words = _mm256_permute4x64_epi64::<0b1101_1000>(_mm256_packs_epi32(x, x));
-            _mm_storel_epi64(to.cast(), narrow(words, e, unsigned));
+            _mm_storel_epi64(to.cast(), narrow(words, e));
         }
     }
 
     #[inline(always)]
-    unsafe fn store_two(
-        two: [Self; 2],
-        scales: *const f32,
-        e: &EpilogueQ8,
-        unsigned: bool,
-        to: *mut u8,
-    ) {
+    unsafe fn store_two(two: [Self; 2], scales: *const f32, e: &EpilogueQ8, to: *mut u8) {
         // SAFETY: readable for 16 scales, writable for 16 bytes.
         unsafe {
             let (a, b) = (
@@ -113,7 +103,7 @@ unsafe impl Sums for Avx2 {
                 scale(two[1].0, scales.add(8), e),
             );
             let words = _mm256_permute4x64_epi64::<0b1101_1000>(_mm256_packs_epi32(a, b));
-            _mm_storeu_si128(to.cast(), narrow(words, e, unsigned));
+            _mm_storeu_si128(to.cast(), narrow(words, e));
         }
     }
 }
@@ -132,9 +122,9 @@ pub(crate) const fn unpacked(channel: usize) -> usize {
 /// # Safety
 /// AVX2; `p` is readable for 16 elements.
 #[inline(always)]
-pub(crate) unsafe fn pixels(p: *const u8, unsigned: bool, zero_point: i32) -> __m256i {
+pub(crate) unsafe fn pixels<const UNSIGNED: bool>(p: *const u8, e: &EpilogueQ8) -> __m256i {
     // SAFETY: the caller's promise.
-    unsafe { widen(_mm_loadu_si128(p.cast()), unsigned, zero_point) }
+    unsafe { widen::<UNSIGNED>(_mm_loadu_si128(p.cast()), e) }
 }
 
 /// As [`pixels`], `n < 16` of them.
@@ -142,11 +132,10 @@ pub(crate) unsafe fn pixels(p: *const u8, unsigned: bool, zero_point: i32) -> __
 /// # Safety
 /// AVX2; `p` is readable for `n` elements.
 #[inline(always)]
-pub(crate) unsafe fn pixels_partial(
+pub(crate) unsafe fn pixels_partial<const UNSIGNED: bool>(
     p: *const u8,
     n: usize,
-    unsigned: bool,
-    zero_point: i32,
+    e: &EpilogueQ8,
 ) -> __m256i {
     // SAFETY: the caller's promise.
     unsafe {
@@ -157,7 +146,7 @@ pub(crate) unsafe fn pixels_partial(
             let (low, high) = words(p, n);
             _mm_set_epi64x(high as i64, low as i64)
         };
-        widen(bytes, unsigned, zero_point)
+        widen::<UNSIGNED>(bytes, e)
     }
 }
 
@@ -166,17 +155,11 @@ pub(crate) unsafe fn pixels_partial(
 /// # Safety
 /// AVX2; `scales` is readable for 16.
 #[inline(always)]
-pub(crate) unsafe fn pixel_bytes(
-    acc: [__m256i; 2],
-    scales: *const f32,
-    e: &EpilogueQ8,
-    unsigned: bool,
-) -> __m128i {
+pub(crate) unsafe fn pixel_bytes(acc: [__m256i; 2], scales: *const f32, e: &EpilogueQ8) -> __m128i {
     // SAFETY: the caller's promise.
     unsafe {
         let (a, b) = (scale(acc[0], scales, e), scale(acc[1], scales.add(8), e));
-        let bytes = narrow(_mm256_packs_epi32(a, b), e, unsigned);
-        _mm_xor_si128(bytes, _mm_set1_epi8(e.flip as i8))
+        narrow(_mm256_packs_epi32(a, b), e)
     }
 }
 
@@ -185,14 +168,15 @@ pub(crate) unsafe fn pixel_bytes(
 /// # Safety
 /// AVX2.
 #[inline(always)]
-pub(crate) unsafe fn widen(bytes: __m128i, unsigned: bool, zero_point: i32) -> __m256i {
+pub(crate) unsafe fn widen<const UNSIGNED: bool>(bytes: __m128i, e: &EpilogueQ8) -> __m256i {
     // SAFETY: the features.
     unsafe {
-        let words = if unsigned {
+        let words = if UNSIGNED {
             _mm256_cvtepu8_epi16(bytes)
         } else {
             _mm256_cvtepi8_epi16(bytes)
         };
+        let zero_point = own_zero_point::<UNSIGNED>(e);
         _mm256_sub_epi16(words, _mm256_set1_epi16(zero_point as i16))
     }
 }
@@ -213,15 +197,15 @@ unsafe impl Pixels for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn load(p: *const u8, unsigned: bool, zero_point: i32) -> Self {
+    unsafe fn load<const UNSIGNED: bool>(p: *const u8, e: &EpilogueQ8) -> Self {
         // SAFETY: readable for 16 elements.
-        Self(unsafe { pixels(p, unsigned, zero_point) })
+        Self(unsafe { pixels::<UNSIGNED>(p, e) })
     }
 
     #[inline(always)]
-    unsafe fn load_partial(p: *const u8, n: usize, unsigned: bool, zero_point: i32) -> Self {
+    unsafe fn load_partial<const UNSIGNED: bool>(p: *const u8, n: usize, e: &EpilogueQ8) -> Self {
         // SAFETY: readable for n elements.
-        Self(unsafe { pixels_partial(p, n, unsigned, zero_point) })
+        Self(unsafe { pixels_partial::<UNSIGNED>(p, n, e) })
     }
 
     #[inline(always)]
@@ -268,15 +252,9 @@ unsafe impl Pixels for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn store(
-        acc: [__m256i; 2],
-        scales: *const f32,
-        e: &EpilogueQ8,
-        unsigned: bool,
-        to: *mut u8,
-    ) {
+    unsafe fn store(acc: [__m256i; 2], scales: *const f32, e: &EpilogueQ8, to: *mut u8) {
         // SAFETY: readable for 16 scales, writable for 16 bytes.
-        unsafe { _mm_storeu_si128(to.cast(), pixel_bytes(acc, scales, e, unsigned)) }
+        unsafe { _mm_storeu_si128(to.cast(), pixel_bytes(acc, scales, e)) }
     }
 
     #[inline(always)]
@@ -284,13 +262,12 @@ unsafe impl Pixels for Avx2 {
         acc: [__m256i; 2],
         scales: *const f32,
         e: &EpilogueQ8,
-        unsigned: bool,
         to: *mut u8,
         n: usize,
     ) {
         // SAFETY: readable for 16 scales, writable for n bytes; the array is as long as a vector.
         unsafe {
-            let bytes = pixel_bytes(acc, scales, e, unsigned);
+            let bytes = pixel_bytes(acc, scales, e);
             if n == 8 {
                 _mm_storel_epi64(to.cast(), bytes);
             } else {

@@ -3,7 +3,7 @@
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-use super::q8::{Pixels, Sums};
+use super::q8::{Pixels, Sums, own_zero_point};
 use crate::arch::aarch64::{byte_loop, pw_loops};
 use crate::pack::MARK_BYTES;
 use crate::quantization::EpilogueQ8;
@@ -13,13 +13,8 @@ use crate::quantization::EpilogueQ8;
 /// # Safety
 /// None: NEON is in the target's base.
 #[inline(always)]
-unsafe fn requantise(
-    acc: [int32x4_t; 2],
-    scales: [float32x4_t; 2],
-    e: &EpilogueQ8,
-    unsigned: bool,
-) -> uint8x8_t {
-    // The least and the greatest element.
+unsafe fn requantise(acc: [int32x4_t; 2], scales: [float32x4_t; 2], e: &EpilogueQ8) -> uint8x8_t {
+    // The least and the greatest integer.
     let (lo, hi) = (e.lo as i32 + e.zero_point, e.hi as i32 + e.zero_point);
     // SAFETY: the target's base.
     unsafe {
@@ -28,13 +23,9 @@ unsafe fn requantise(
         let (low, high) = (vcvtnq_s32_f32(low), vcvtnq_s32_f32(high));
         let words = vqmovn_high_s32(vqmovn_s32(low), high);
         let words = vqaddq_s16(words, vdupq_n_s16(e.zero_point as i16));
-        if unsigned {
-            let x = vmax_u8(vqmovun_s16(words), vdup_n_u8(lo as u8));
-            vmin_u8(x, vdup_n_u8(hi as u8))
-        } else {
-            let x = vmax_s8(vqmovn_s16(words), vdup_n_s8(lo as i8));
-            vreinterpret_u8_s8(vmin_s8(x, vdup_n_s8(hi as i8)))
-        }
+        let x = vmax_s8(vqmovn_s16(words), vdup_n_s8(lo as i8));
+        let x = vreinterpret_u8_s8(vmin_s8(x, vdup_n_s8(hi as i8)));
+        veor_u8(x, vdup_n_u8(e.flip))
     }
 }
 
@@ -43,16 +34,10 @@ unsafe fn requantise(
 /// # Safety
 /// `scales` is readable and `to` writable for 4.
 #[inline(always)]
-unsafe fn store_four(
-    acc: int32x4_t,
-    scales: *const f32,
-    e: &EpilogueQ8,
-    unsigned: bool,
-    to: *mut u8,
-) {
+unsafe fn store_four(acc: int32x4_t, scales: *const f32, e: &EpilogueQ8, to: *mut u8) {
     // SAFETY: the caller's promise.
     unsafe {
-        let x = requantise([acc; 2], [vld1q_f32(scales); 2], e, unsigned);
+        let x = requantise([acc; 2], [vld1q_f32(scales); 2], e);
         let four = vget_lane_u32::<0>(vreinterpret_u32_u8(x));
         to.cast::<u32>().write_unaligned(four);
     }
@@ -67,13 +52,12 @@ pub(crate) unsafe fn store_eight(
     acc: [int32x4_t; 2],
     scales: *const f32,
     e: &EpilogueQ8,
-    unsigned: bool,
     to: *mut u8,
 ) {
     // SAFETY: the caller's promise.
     unsafe {
         let scales = [vld1q_f32(scales), vld1q_f32(scales.add(4))];
-        vst1_u8(to, requantise(acc, scales, e, unsigned));
+        vst1_u8(to, requantise(acc, scales, e));
     }
 }
 
@@ -179,13 +163,13 @@ unsafe impl<const APART: bool> Sums for Bytes<APART> {
     }
 
     #[inline(always)]
-    unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, unsigned: bool, to: *mut u8) {
+    unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, to: *mut u8) {
         let [a, b, c, d, x, y, z, w] = self.0;
         // SAFETY: readable for 8 scales, writable for 8 bytes.
         unsafe {
             let low = vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d));
             let high = vpaddq_s32(vpaddq_s32(x, y), vpaddq_s32(z, w));
-            store_eight([low, high], scales, e, unsigned, to);
+            store_eight([low, high], scales, e, to);
         }
     }
 }
@@ -272,21 +256,15 @@ unsafe impl Sums for Dot {
     }
 
     #[inline(always)]
-    unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, unsigned: bool, to: *mut u8) {
+    unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, to: *mut u8) {
         // SAFETY: readable for 4 scales, writable for 4 bytes.
-        unsafe { store_four(self.0, scales, e, unsigned, to) }
+        unsafe { store_four(self.0, scales, e, to) }
     }
 
     #[inline(always)]
-    unsafe fn store_two(
-        [a, b]: [Self; 2],
-        scales: *const f32,
-        e: &EpilogueQ8,
-        unsigned: bool,
-        to: *mut u8,
-    ) {
+    unsafe fn store_two([a, b]: [Self; 2], scales: *const f32, e: &EpilogueQ8, to: *mut u8) {
         // SAFETY: readable for 8 scales, writable for 8 bytes.
-        unsafe { store_eight([a.0, b.0], scales, e, unsigned, to) }
+        unsafe { store_eight([a.0, b.0], scales, e, to) }
     }
 }
 
@@ -310,11 +288,12 @@ unsafe impl Pixels for Words {
     }
 
     #[inline(always)]
-    unsafe fn load(p: *const u8, unsigned: bool, zero_point: i32) -> Self {
+    unsafe fn load<const UNSIGNED: bool>(p: *const u8, e: &EpilogueQ8) -> Self {
         // SAFETY: readable for 8 elements; the zero point is one.
         unsafe {
+            let zero_point = own_zero_point::<UNSIGNED>(e);
             let (x, zero_point) = (vld1_u8(p), vdup_n_u8(zero_point as u8));
-            Self(if unsigned {
+            Self(if UNSIGNED {
                 vreinterpretq_s16_u16(vsubl_u8(x, zero_point))
             } else {
                 vsubl_s8(vreinterpret_s8_u8(x), vreinterpret_s8_u8(zero_point))
@@ -349,24 +328,8 @@ unsafe impl Pixels for Words {
     }
 
     #[inline(always)]
-    unsafe fn store(
-        acc: [int32x4_t; 2],
-        scales: *const f32,
-        e: &EpilogueQ8,
-        unsigned: bool,
-        to: *mut u8,
-    ) {
+    unsafe fn store(acc: [int32x4_t; 2], scales: *const f32, e: &EpilogueQ8, to: *mut u8) {
         // SAFETY: readable for 8 scales, writable for 8 bytes.
-        unsafe {
-            let scales = [vld1q_f32(scales), vld1q_f32(scales.add(4))];
-            let bytes = requantise(acc, scales, e, unsigned);
-            // Kernels here multiply signed bytes, so that those of i8 are never changed; and there is no register left for it.
-            let bytes = if unsigned {
-                veor_u8(bytes, vdup_n_u8(e.flip))
-            } else {
-                bytes
-            };
-            vst1_u8(to, bytes);
-        }
+        unsafe { store_eight(acc, scales, e, to) }
     }
 }

@@ -55,7 +55,7 @@ unsafe impl Sums for Wide {
     }
 
     #[inline(always)]
-    unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, _unsigned: bool, to: *mut u8) {
+    unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, to: *mut u8) {
         // SAFETY: readable for 4 scales.
         let scales = f32x4::new(unsafe { scales.cast::<[f32; 4]>().read_unaligned() });
         let x = (f32x4::from_i32x4(self.0) * scales)
@@ -65,7 +65,7 @@ unsafe impl Sums for Wide {
         let y = x.fast_trunc_int() + i32x4::splat(e.zero_point);
         for (i, y) in y.to_array().into_iter().enumerate() {
             // SAFETY: writable for 4 bytes.
-            unsafe { to.add(i).write(y as u8) }
+            unsafe { to.add(i).write(y as u8 ^ e.flip) }
         }
     }
 }
@@ -89,15 +89,11 @@ unsafe impl Pixels for WidePixels {
     }
 
     #[inline(always)]
-    unsafe fn load(p: *const u8, unsigned: bool, zero_point: i32) -> Self {
+    unsafe fn load<const UNSIGNED: bool>(p: *const u8, e: &EpilogueQ8) -> Self {
         // SAFETY: readable for 8 elements.
         let bytes = unsafe { p.cast::<[u8; 8]>().read() };
-        let words = if unsigned {
-            bytes.map(i16::from)
-        } else {
-            bytes.map(|byte| i16::from(byte as i8))
-        };
-        Self(i16x8::new(words) - i16x8::splat(zero_point as i16))
+        let words = bytes.map(|byte| i16::from((byte ^ e.input_flip) as i8));
+        Self(i16x8::new(words) - i16x8::splat(e.input_zero_point as i16))
     }
 
     #[inline(always)]
@@ -122,7 +118,7 @@ unsafe impl Pixels for WidePixels {
     }
 
     #[inline(always)]
-    unsafe fn store(acc: i32x8, scales: *const f32, e: &EpilogueQ8, _unsigned: bool, to: *mut u8) {
+    unsafe fn store(acc: i32x8, scales: *const f32, e: &EpilogueQ8, to: *mut u8) {
         // SAFETY: readable for 8 scales.
         let scales = f32x8::new(unsafe { scales.cast::<[f32; 8]>().read_unaligned() });
         let x = (f32x8::from_i32x8(acc) * scales)

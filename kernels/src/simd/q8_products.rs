@@ -123,9 +123,9 @@ macro_rules! sums {
             }
 
             #[inline(always)]
-            unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, unsigned: bool, to: *mut u8) {
+            unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, to: *mut u8) {
                 // SAFETY: the caller's promise.
-                unsafe { Sums::store(self.0, scales, e, unsigned, to) }
+                unsafe { Sums::store(self.0, scales, e, to) }
             }
 
             #[inline(always)]
@@ -133,11 +133,10 @@ macro_rules! sums {
                 [a, b]: [Self; 2],
                 scales: *const f32,
                 e: &EpilogueQ8,
-                unsigned: bool,
                 to: *mut u8,
             ) {
                 // SAFETY: the caller's promise.
-                unsafe { Avx2::store_two([a.0, b.0], scales, e, unsigned, to) }
+                unsafe { Avx2::store_two([a.0, b.0], scales, e, to) }
             }
         }
     };

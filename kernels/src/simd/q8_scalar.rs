@@ -14,11 +14,8 @@ pub(crate) struct Ints<const N: usize>([i32; N]);
 #[inline(always)]
 unsafe fn store<const N: usize>(x: [i32; N], scales: *const f32, e: &EpilogueQ8, to: *mut u8) {
     for (i, x) in x.into_iter().enumerate() {
-        // SAFETY: below N. Of the integer, which the epilogue has clamped, the low eight bits are the element, of either sign.
-        unsafe {
-            to.add(i)
-                .write(e.apply(x, scales.add(i).read()) as u8 ^ e.flip)
-        }
+        // SAFETY: below N.
+        unsafe { to.add(i).write(e.apply(x, scales.add(i).read())) }
     }
 }
 
@@ -72,7 +69,7 @@ unsafe impl<const N: usize> Sums for Ints<N> {
     }
 
     #[inline(always)]
-    unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, _unsigned: bool, to: *mut u8) {
+    unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, to: *mut u8) {
         // SAFETY: the caller's promise.
         unsafe { store(self.0, scales, e, to) }
     }
@@ -93,17 +90,12 @@ unsafe impl<const N: usize> Pixels for Ints<N> {
     }
 
     #[inline(always)]
-    unsafe fn load(p: *const u8, unsigned: bool, zero_point: i32) -> Self {
+    unsafe fn load<const UNSIGNED: bool>(p: *const u8, e: &EpilogueQ8) -> Self {
         let mut x = [0; N];
         for (i, x) in x.iter_mut().enumerate() {
             // SAFETY: readable for N elements.
             let byte = unsafe { p.add(i).read() };
-            let int = if unsigned {
-                i32::from(byte)
-            } else {
-                i32::from(byte as i8)
-            };
-            *x = int - zero_point;
+            *x = i32::from((byte ^ e.input_flip) as i8) - e.input_zero_point;
         }
         Self(x)
     }
@@ -132,13 +124,7 @@ unsafe impl<const N: usize> Pixels for Ints<N> {
     }
 
     #[inline(always)]
-    unsafe fn store(
-        acc: [i32; N],
-        scales: *const f32,
-        e: &EpilogueQ8,
-        _unsigned: bool,
-        to: *mut u8,
-    ) {
+    unsafe fn store(acc: [i32; N], scales: *const f32, e: &EpilogueQ8, to: *mut u8) {
         // SAFETY: the caller's promise.
         unsafe { store(acc, scales, e, to) }
     }

@@ -3,7 +3,7 @@
 use core::arch::x86_64::*;
 
 use super::q8::{Pixels, Sums};
-use super::q8_avx2::{self, Avx2};
+use super::q8_avx2::{self, Avx2, pixels_partial};
 use crate::quantization::EpilogueQ8;
 
 /// Sixteen sums.
@@ -19,8 +19,9 @@ impl Vnni512 {
         unsafe {
             let x = _mm512_mul_ps(_mm512_cvtepi32_ps(self.0), _mm512_loadu_ps(scales));
             let x = _mm512_min_ps(_mm512_max_ps(x, _mm512_set1_ps(e.lo)), _mm512_set1_ps(e.hi));
-            let x = _mm512_add_epi32(_mm512_cvtps_epi32(x), _mm512_set1_epi32(e.zero_point));
-            // The low byte is the element, of either sign.
+            // The low byte is the element: adding its highest bit is changing it.
+            let zero_point = _mm512_set1_epi32(e.zero_point + i32::from(e.flip));
+            let x = _mm512_add_epi32(_mm512_cvtps_epi32(x), zero_point);
             _mm512_cvtepi32_epi8(x)
         }
     }
@@ -72,20 +73,13 @@ unsafe impl Sums for Vnni512 {
     }
 
     #[inline(always)]
-    unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, _unsigned: bool, to: *mut u8) {
+    unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, to: *mut u8) {
         // SAFETY: readable for 16 scales, writable for 16 bytes.
         unsafe { _mm_storeu_si128(to.cast(), self.bytes(scales, e)) }
     }
 
     #[inline(always)]
-    unsafe fn store_partial(
-        self,
-        scales: *const f32,
-        e: &EpilogueQ8,
-        _unsigned: bool,
-        to: *mut u8,
-        n: usize,
-    ) {
+    unsafe fn store_partial(self, scales: *const f32, e: &EpilogueQ8, to: *mut u8, n: usize) {
         // SAFETY: readable for 16 scales; masked bytes are not touched.
         unsafe {
             let bytes = self.bytes(scales, e);
@@ -108,7 +102,7 @@ pub(crate) struct AvxVnni(Avx2);
 
 /// What differs between the two: the names of two instructions.
 macro_rules! vnni {
-    ($name:ident, $bytes:ident, $words:ident, $load_partial:path, $store_partial:expr) => {
+    ($name:ident, $bytes:ident, $words:ident, $load_partial:ident, $store_partial:expr) => {
         // SAFETY: used inside functions with the features of the ISA only; pointers are used for as many elements as the trait says.
         unsafe impl Sums for $name {
             const LANES: usize = 8;
@@ -154,9 +148,9 @@ macro_rules! vnni {
             }
 
             #[inline(always)]
-            unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, unsigned: bool, to: *mut u8) {
+            unsafe fn store(self, scales: *const f32, e: &EpilogueQ8, to: *mut u8) {
                 // SAFETY: the caller's promise.
-                unsafe { Sums::store(self.0, scales, e, unsigned, to) }
+                unsafe { Sums::store(self.0, scales, e, to) }
             }
 
             #[inline(always)]
@@ -164,11 +158,10 @@ macro_rules! vnni {
                 [a, b]: [Self; 2],
                 scales: *const f32,
                 e: &EpilogueQ8,
-                unsigned: bool,
                 to: *mut u8,
             ) {
                 // SAFETY: the caller's promise.
-                unsafe { Avx2::store_two([a.0, b.0], scales, e, unsigned, to) }
+                unsafe { Avx2::store_two([a.0, b.0], scales, e, to) }
             }
         }
 
@@ -188,20 +181,19 @@ macro_rules! vnni {
             }
 
             #[inline(always)]
-            unsafe fn load(p: *const u8, unsigned: bool, zero_point: i32) -> Self {
+            unsafe fn load<const UNSIGNED: bool>(p: *const u8, e: &EpilogueQ8) -> Self {
                 // SAFETY: the caller's promise.
-                Self(Avx2(unsafe { q8_avx2::pixels(p, unsigned, zero_point) }))
+                Self(Avx2(unsafe { q8_avx2::pixels::<UNSIGNED>(p, e) }))
             }
 
             #[inline(always)]
-            unsafe fn load_partial(
+            unsafe fn load_partial<const UNSIGNED: bool>(
                 p: *const u8,
                 n: usize,
-                unsigned: bool,
-                zero_point: i32,
+                e: &EpilogueQ8,
             ) -> Self {
                 // SAFETY: the caller's promise.
-                Self(Avx2(unsafe { $load_partial(p, n, unsigned, zero_point) }))
+                Self(Avx2(unsafe { $load_partial::<UNSIGNED>(p, n, e) }))
             }
 
             #[inline(always)]
@@ -237,15 +229,9 @@ macro_rules! vnni {
             }
 
             #[inline(always)]
-            unsafe fn store(
-                acc: [__m256i; 2],
-                scales: *const f32,
-                e: &EpilogueQ8,
-                unsigned: bool,
-                to: *mut u8,
-            ) {
+            unsafe fn store(acc: [__m256i; 2], scales: *const f32, e: &EpilogueQ8, to: *mut u8) {
                 // SAFETY: the caller's promise.
-                unsafe { <Avx2 as Pixels>::store(acc, scales, e, unsigned, to) }
+                unsafe { <Avx2 as Pixels>::store(acc, scales, e, to) }
             }
 
             #[inline(always)]
@@ -253,12 +239,11 @@ macro_rules! vnni {
                 acc: [__m256i; 2],
                 scales: *const f32,
                 e: &EpilogueQ8,
-                unsigned: bool,
                 to: *mut u8,
                 n: usize,
             ) {
                 // SAFETY: the caller's promise.
-                unsafe { $store_partial(acc, scales, e, unsigned, to, n) }
+                unsafe { $store_partial(acc, scales, e, to, n) }
             }
         }
     };
@@ -275,7 +260,7 @@ vnni!(
     AvxVnni,
     _mm256_dpbusd_avx_epi32,
     _mm256_dpwssd_avx_epi32,
-    q8_avx2::pixels_partial,
+    pixels_partial,
     <Avx2 as Pixels>::store_partial
 );
 
@@ -289,11 +274,11 @@ fn first(n: usize) -> __mmask16 {
 /// # Safety
 /// AVX-512 BW and VL; `p` is readable for `n < 16` elements.
 #[inline(always)]
-unsafe fn pixels_masked(p: *const u8, n: usize, unsigned: bool, zero_point: i32) -> __m256i {
+unsafe fn pixels_masked<const UNSIGNED: bool>(p: *const u8, n: usize, e: &EpilogueQ8) -> __m256i {
     // SAFETY: the caller's promise; masked bytes are not touched.
     unsafe {
         let bytes = _mm_maskz_loadu_epi8(first(n), p.cast());
-        q8_avx2::widen(bytes, unsigned, zero_point)
+        q8_avx2::widen::<UNSIGNED>(bytes, e)
     }
 }
 
@@ -306,16 +291,9 @@ unsafe fn store_masked(
     acc: [__m256i; 2],
     scales: *const f32,
     e: &EpilogueQ8,
-    unsigned: bool,
     to: *mut u8,
     n: usize,
 ) {
     // SAFETY: the caller's promise; masked bytes are not touched.
-    unsafe {
-        _mm_mask_storeu_epi8(
-            to.cast(),
-            first(n),
-            q8_avx2::pixel_bytes(acc, scales, e, unsigned),
-        )
-    }
+    unsafe { _mm_mask_storeu_epi8(to.cast(), first(n), q8_avx2::pixel_bytes(acc, scales, e)) }
 }

@@ -17,7 +17,7 @@ use crate::kernel::args::{Block, DwKernel, Order, PwArgs, PwKernel};
 use crate::kernel::tiles::{Ahead, CHUNK, Tiles};
 use crate::pack::{FormQ8, ROW_HEADER, Word};
 use crate::quantization::EpilogueQ8;
-use crate::scheme::{Qs8, Qu8, Quantised};
+use crate::scheme::{Bytes, Qs8, Qu8};
 use crate::simd::q8::copy;
 use crate::simd::q8_neon::store_eight;
 
@@ -48,9 +48,9 @@ const FORM: FormQ8 = FormQ8 {
 /// # Safety
 /// As [`Block`].
 #[inline(always)]
-unsafe fn prepare<S: Quantised>(p: &PwArgs<S>, block: &Block) {
+unsafe fn prepare(p: &PwArgs<Bytes>, block: &Block) {
     let (zero_point, zw) = (p.epilogue.input_zero_point, p.epilogue.weight_zero_point);
-    let flip = if S::UNSIGNED { 0x80 } else { 0 };
+    let flip = p.epilogue.input_flip;
     for i in 0..block.rows {
         let paired = i + 1 < block.rows || i % 2 == 1;
         // Bytes from eight k to the next, and the row's place in its pair.
@@ -67,9 +67,9 @@ unsafe fn prepare<S: Quantised>(p: &PwArgs<S>, block: &Block) {
                 block.depth
             };
             for k in first..block.depth.next_multiple_of(KR) {
-                at(k).write(zero_point as u8 ^ flip);
+                at(k).write(zero_point as u8);
             }
-            let from = p.a.wrapping_add((block.first + i) * p.a_row).cast::<u8>();
+            let from = p.a.wrapping_add((block.first + i) * p.a_row);
             for segment in 0..p.segments {
                 for piece in 0..p.pieces {
                     let from = from.add(segment * p.a_segment + piece * p.a_piece);
@@ -104,7 +104,7 @@ unsafe fn prepare<S: Quantised>(p: &PwArgs<S>, block: &Block) {
 /// # Safety
 /// As [`PwArgs`], of rows that [`prepare`] wrote; called inside a function with i8mm.
 #[inline(always)]
-unsafe fn run<S: Quantised>(p: &PwArgs<S>) {
+unsafe fn run(p: &PwArgs<Bytes>) {
     let (panels, steps) = (p.n.div_ceil(NR), p.k.div_ceil(KR));
     let pairs = p.m / 2;
     // SAFETY: pairs and panels that there are, ROW_PAIRS pairs and ROW_PANELS panels at most.
@@ -138,9 +138,9 @@ unsafe fn run<S: Quantised>(p: &PwArgs<S>) {
             let mut panel = 0;
             while panel < panels {
                 panel += if panels - panel >= ROW_PANELS {
-                    tile::<S, 1, ROW_PANELS, true>(p, steps, pairs, panel)
+                    tile::<1, ROW_PANELS, true>(p, steps, pairs, panel)
                 } else {
-                    tile::<S, 1, 1, true>(p, steps, pairs, panel)
+                    tile::<1, 1, true>(p, steps, pairs, panel)
                 };
             }
         }
@@ -152,20 +152,14 @@ unsafe fn run<S: Quantised>(p: &PwArgs<S>) {
 /// # Safety
 /// As [`run`]; pairs `pair..pair + pairs` and panel `panel` are among those of `p`.
 #[inline(always)]
-unsafe fn tile_of<S: Quantised>(
-    p: &PwArgs<S>,
-    steps: usize,
-    pair: usize,
-    pairs: usize,
-    panel: usize,
-) {
+unsafe fn tile_of(p: &PwArgs<Bytes>, steps: usize, pair: usize, pairs: usize, panel: usize) {
     // SAFETY: the caller's promise.
     unsafe {
         match pairs {
-            4 => tile::<S, 4, 1, false>(p, steps, pair, panel),
-            3 => tile::<S, 3, 1, false>(p, steps, pair, panel),
-            2 => tile::<S, 2, 1, false>(p, steps, pair, panel),
-            _ => tile::<S, 1, 1, false>(p, steps, pair, panel),
+            4 => tile::<4, 1, false>(p, steps, pair, panel),
+            3 => tile::<3, 1, false>(p, steps, pair, panel),
+            2 => tile::<2, 1, false>(p, steps, pair, panel),
+            _ => tile::<1, 1, false>(p, steps, pair, panel),
         };
     }
     const { assert!(ROW_PAIRS == 4, "the arms above") }
@@ -176,8 +170,8 @@ unsafe fn tile_of<S: Quantised>(
 /// # Safety
 /// As [`run`]; pairs `pair..pair + M`, or the row behind them, and panels `panel..panel + P` are among those of `p`.
 #[inline(always)]
-unsafe fn tile<S: Quantised, const M: usize, const P: usize, const ALONE: bool>(
-    p: &PwArgs<S>,
+unsafe fn tile<const M: usize, const P: usize, const ALONE: bool>(
+    p: &PwArgs<Bytes>,
     steps: usize,
     pair: usize,
     panel: usize,
@@ -186,7 +180,7 @@ unsafe fn tile<S: Quantised, const M: usize, const P: usize, const ALONE: bool>(
     let step_bytes = if ALONE { KR } else { PAIR };
     // SAFETY: PwArgs 2 to 4 for prepared rows: each pair has a header and `steps` steps, each panel as many.
     unsafe {
-        let a = p.a.cast::<u8>().add(2 * pair * p.a_row);
+        let a = p.a.add(2 * pair * p.a_row);
         let a_pair = 2 * p.a_row;
         let packed = p.b.add(panel * p.b_panel);
         let mut acc = [[[vdupq_n_s32(0); PAIRS]; P]; M];
@@ -283,8 +277,8 @@ unsafe fn zip_high(a: int32x4_t, b: int32x4_t) -> int32x4_t {
 /// # Safety
 /// As [`run`]; `row < m`, `col < n`, `scales` are those of the panel.
 #[inline(always)]
-unsafe fn store<S: Quantised>(
-    p: &PwArgs<S>,
+unsafe fn store(
+    p: &PwArgs<Bytes>,
     row: usize,
     col: usize,
     scales: *const f32,
@@ -293,52 +287,45 @@ unsafe fn store<S: Quantised>(
     let (left, e): (usize, &EpilogueQ8) = (p.n - col, &p.epilogue);
     // SAFETY: PwArgs 4: `n - col` elements from `col` on are there, and no more are touched.
     unsafe {
-        let c = p.c.cast::<u8>().add(row * p.c_row + col);
+        let c = p.c.add(row * p.c_row + col);
         if left >= NR {
-            store_eight(acc, scales, e, S::UNSIGNED, c);
+            store_eight(acc, scales, e, c);
         } else {
             let mut bytes = [0; NR];
-            store_eight(acc, scales, e, S::UNSIGNED, bytes.as_mut_ptr());
+            store_eight(acc, scales, e, bytes.as_mut_ptr());
             copy(bytes.as_ptr(), c, left);
         }
     }
 }
 
-/// A row of a table: the functions with the feature around those above.
-macro_rules! pw {
-    ($row:ident, $scheme:ident, $name:literal) => {
-        pub(crate) const $row: PwKernel<$scheme> = {
-            neon_i8mm! {
-                /// # Safety
-                /// As `Block`.
-                unsafe fn prepared(p: &PwArgs<$scheme>, block: &Block) {
-                    // SAFETY: the caller's promise.
-                    unsafe { prepare(p, block) }
-                }
-            }
-            neon_i8mm! {
-                /// # Safety
-                /// As `PwArgs`.
-                unsafe fn run(p: &PwArgs<$scheme>) {
-                    // SAFETY: the caller's promise; the feature is this function's.
-                    unsafe { super::i8mm_q8::run(p) }
-                }
-            }
-            PwKernel {
-                name: $name,
-                isa: Isa::NeonI8mm,
-                mr: 2 * ROW_PAIRS,
-                nr: NR,
-                form: FORM,
-                prepare: Some(prepared),
-                run,
-            }
-        };
-    };
-}
-
-pw!(PW_QS8_I8MM, Qs8, "pw_qs8_8x8__neon_i8mm");
-pw!(PW_QU8_I8MM, Qu8, "pw_qu8_8x8__neon_i8mm");
+pub(crate) const PW_QS8_I8MM: PwKernel<Qs8> = {
+    neon_i8mm! {
+        /// # Safety
+        /// As `Block`.
+        unsafe fn prepare(p: &PwArgs<Bytes>, block: &Block) {
+            // SAFETY: the caller's promise.
+            unsafe { super::i8mm_q8::prepare(p, block) }
+        }
+    }
+    neon_i8mm! {
+        /// # Safety
+        /// As `PwArgs`.
+        unsafe fn run(p: &PwArgs<Bytes>) {
+            // SAFETY: the caller's promise; the feature is this function's.
+            unsafe { super::i8mm_q8::run(p) }
+        }
+    }
+    PwKernel {
+        name: "pw_qs8_8x8__neon_i8mm",
+        isa: Isa::NeonI8mm,
+        mr: 2 * ROW_PAIRS,
+        nr: NR,
+        form: FORM,
+        prepare: Some(prepare),
+        run,
+    }
+};
+pub(crate) const PW_QU8_I8MM: PwKernel<Qu8> = PW_QS8_I8MM.as_scheme("pw_qu8_8x8__neon_i8mm");
 
 pub(crate) const DW_QS8_I8MM: DwKernel<Qs8> = DwKernel {
     name: "dw3x3_qs8_8c__neon_i8mm",

@@ -13,7 +13,7 @@ use crate::simd::q8_neon::{Bytes, Dot, Words};
 
 pw_q8!(PW_QS8_2X8 "pw_qs8_2x8__neon", PW_QU8_2X8 "pw_qu8_2x8__neon", Neon, neon, Bytes<false>, 2 x 1, SignedPairs x 16);
 pw_q8!(PW_QS8_DOT "pw_qs8_8x8__neon_dotprod", PW_QU8_DOT "pw_qu8_8x8__neon_dotprod", NeonDotprod, neon_dotprod, Dot, 8 x 2, Signed x 4);
-dw_q8!(DW_QS8_8C "dw3x3_qs8_8c__neon", DW_QU8_8C "dw3x3_qu8_8c__neon", Neon, neon, Words, s1 2 x 2, s2 1 x 3);
+dw_q8!(each DW_QS8_8C "dw3x3_qs8_8c__neon", DW_QU8_8C "dw3x3_qu8_8c__neon", Neon, neon, Words, s1 2 x 2, s2 1 x 3);
 
 /// Rows of other tiers that have the functions of one above.
 macro_rules! also {

@@ -12,4 +12,4 @@ use crate::simd::q8_products::Products;
 
 pw_q8!(PW_QS8_4X16 "pw_qs8_4x16__avx2_fma", PW_QU8_4X16 "pw_qu8_4x16__avx2_fma", Avx2Fma, avx2_fma, Products, 4 x 2, Products x 4);
 pw_q8!(PW_QS8_6X16 "pw_qs8_6x16__avx2_fma", PW_QU8_6X16 "pw_qu8_6x16__avx2_fma", Avx2Fma, avx2_fma, Avx2, 6 x 2, Centred x 2);
-dw_q8!(DW_QS8_16C "dw3x3_qs8_16c__avx2_fma", DW_QU8_16C "dw3x3_qu8_16c__avx2_fma", Avx2Fma, avx2_fma, Avx2, s1 2 x 2, s2 1 x 3);
+dw_q8!(each DW_QS8_16C "dw3x3_qs8_16c__avx2_fma", DW_QU8_16C "dw3x3_qu8_16c__avx2_fma", Avx2Fma, avx2_fma, Avx2, s1 2 x 2, s2 1 x 3);
