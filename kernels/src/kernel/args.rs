@@ -92,9 +92,12 @@ pub struct PwKernel<S: Scheme> {
     /// How it wants weights and rows laid out.
     pub(crate) form: S::PwForm,
     /// Where the kernel wants rows of A in a form of its own: what writes them.
-    pub(crate) prepare: Option<unsafe fn(&PwArgs<S::Domain>, &Block)>,
+    pub(crate) prepare: Option<Prepare<S::Domain>>,
     pub(crate) run: unsafe fn(&PwArgs<S::Domain>),
 }
+
+/// Writes the rows of a [`Block`].
+pub(crate) type Prepare<D> = unsafe fn(&PwArgs<D>, &Block);
 
 /// Rows that are brought into a kernel's own form: rows `first..first + rows` of the arguments, each of `depth` elements
 /// once the taps in the padding are filled in.
