@@ -153,6 +153,7 @@ macro_rules! dw_q8 {
                 form: crate::pack::DwFormQ8 {
                     pairs: <$v as crate::simd::q8::Pixels>::PAIRS,
                     slot: <$v as crate::simd::q8::Pixels>::SLOT,
+                    unsigned: $unsigned,
                 },
                 stride1,
                 stride2,

@@ -1,6 +1,7 @@
 //! The quantised depthwise 3x3 kernel over any vector of pixels: patches as in `depthwise_f32.rs`.
 //!
-//! Pixels are i16 and less their zero point, so that taps in the padding are simply left out and weights may have any zero point.
+//! Pixels are i16. For whole windows the bias has what the input's zero point comes to; for those at the borders pixels are less their zero
+//! point, so that taps in the padding are simply left out. Weights are less theirs.
 //! Where an ISA multiplies pairs (`vpmaddwd`), two input rows are interleaved once and serve every output that sees both:
 //!
 //! ```text
@@ -13,7 +14,7 @@
 //! Integer sums have no order, so that only the result is part of the numerics contract.
 
 use crate::kernel::args::DwArgs;
-use crate::pack::dw_tile_bytes;
+use crate::pack::{dw_head_bytes, dw_tile_bytes};
 use crate::scheme::Bytes;
 use crate::shape::WINDOW;
 use crate::simd::q8::Pixels;
@@ -162,14 +163,14 @@ unsafe fn accumulate<
 ) -> [[V::Acc; W]; H] {
     // SAFETY: the caller's promise.
     unsafe {
-        let weights = tile.add(8 * V::LANES).cast::<i16>();
+        let weights = tile.add(dw_head_bytes(V::LANES)).cast::<i16>();
         // A whole window's taps start at 0; saying so keeps the addresses constant.
-        let (tap_y, tap_x) = if (TH, TW) == (3, 3) {
-            (0, 0)
+        let (tap_y, tap_x, sums) = if whole(TH, TW) {
+            (0, 0, tile)
         } else {
-            (p.tap_y, p.tap_x)
+            (p.tap_y, p.tap_x, tile.add(BORDER_BIAS * V::LANES))
         };
-        let mut acc = [[V::sums(tile.cast()); W]; H];
+        let mut acc = [[V::sums(sums.cast()); W]; H];
         // Column after column of inputs, spelt out: as a loop it keeps accumulators on the stack.
         macro_rules! columns {
             ($($ix:literal)+) => {$(
@@ -178,10 +179,11 @@ unsafe fn accumulate<
                     let mut pixels = [V::zero(); 5];
                     for (iy, pixel) in pixels.iter_mut().enumerate().take((H - 1) * STRIDE + TH) {
                         let from = input.add(iy * p.input_row + $ix * p.input_col);
-                        *pixel = if PARTIAL {
-                            V::load_partial::<UNSIGNED>(from, left, &p.epilogue)
-                        } else {
-                            V::load::<UNSIGNED>(from, &p.epilogue)
+                        *pixel = match (PARTIAL, whole(TH, TW)) {
+                            (false, true) => V::load::<UNSIGNED, false>(from, &p.epilogue),
+                            (false, false) => V::load::<UNSIGNED, true>(from, &p.epilogue),
+                            (true, true) => V::load_partial::<UNSIGNED, false>(from, left, &p.epilogue),
+                            (true, false) => V::load_partial::<UNSIGNED, true>(from, left, &p.epilogue),
                         };
                     }
                     for w in 0..W {
@@ -201,6 +203,13 @@ unsafe fn accumulate<
         columns!(0 1 2 3 4 5 6 7 8);
         acc
     }
+}
+
+/// Where a tile has the bias of windows that are not whole, in bytes a channel.
+const BORDER_BIAS: usize = 8;
+
+const fn whole(taps_h: usize, taps_w: usize) -> bool {
+    taps_h == WINDOW && taps_w == WINDOW
 }
 
 /// Words of packed weights from a tap to the next in a row of the window.
@@ -266,15 +275,15 @@ unsafe fn any_taps<V: Pixels, const UNSIGNED: bool, const STRIDE: usize>(p: &DwA
             let (mut c, mut tile) = (0, p.weights);
             while c < p.channels {
                 let left = (p.channels - c).min(V::LANES);
-                let mut acc = V::sums(tile.cast());
-                let weights = tile.add(8 * V::LANES).cast::<i16>();
+                let mut acc = V::sums(tile.add(BORDER_BIAS * V::LANES).cast());
+                let weights = tile.add(dw_head_bytes(V::LANES)).cast::<i16>();
                 for i in 0..p.taps_h {
                     for j in 0..p.taps_w {
                         let at = input.add(i * p.input_row + j * p.input_col + c);
                         let pixel = if left == V::LANES {
-                            V::load::<UNSIGNED>(at, e)
+                            V::load::<UNSIGNED, true>(at, e)
                         } else {
-                            V::load_partial::<UNSIGNED>(at, left, e)
+                            V::load_partial::<UNSIGNED, true>(at, left, e)
                         };
                         let weights = weights.add((p.tap_x + j) * row_words::<V>());
                         acc = column::<V, 1>(acc, &[pixel], false, p.tap_y + i, weights);

@@ -13,7 +13,7 @@ mod q8;
 pub(crate) use self::f32::{depthwise_f32, gemm_f32};
 pub(crate) use self::q8::{
     DwFormQ8, FilterQ8, FormQ8, MARK_BYTES, PRODUCTS_DEPTH, ROW_HEADER, Word, depthwise_q8,
-    dw_tile_bytes, gemm_q8, has_mark,
+    dw_head_bytes, dw_tile_bytes, gemm_q8, has_mark,
 };
 
 use alloc::sync::Arc;

@@ -3,7 +3,7 @@
 //! ```text
 //! GEMM, panels of nr columns:      [ bias i32: nr ][ scale f32: nr ][ mark, where there are any ][ step 0 ][ step 1 ] ...
 //!   a step of kr k's:              [ column 0: kr words ][ column 1: kr words ] ...
-//! depthwise, tiles of ct channels: [ bias i32: ct ][ scale f32: ct ][ taps ]
+//! depthwise, tiles of ct channels: [ bias of whole windows i32: ct ][ scale f32: ct ][ bias i32: ct ][ taps ]
 //!   taps one by one:               [ w00: ct ] ... [ w22: ct ]                       words i16
 //!   taps in pairs of rows:         [ w00 w10 ][ w01 w11 ][ w02 w12 ][ w10 w20 ][ w11 w21 ][ w12 w22 ]   each ct pairs
 //! ```
@@ -123,6 +123,8 @@ pub struct DwFormQ8 {
     pub(crate) pairs: bool,
     /// Where in a tile a channel's sum is kept.
     pub(crate) slot: fn(usize) -> usize,
+    /// Whether the kernel takes elements as u8 rather than i8.
+    pub(crate) unsigned: bool,
 }
 
 impl<S: Quantised> Filter<'_, S> {
@@ -362,13 +364,19 @@ pub(crate) fn depthwise_q8<S: Quantised>(
         for channel in 0..channels {
             let tile = &mut bytes[channel / ct * tile_bytes..][..tile_bytes];
             let slot = (form.slot)(channel % ct);
-            put(tile, slot, filter.bias_of(channel));
+            let taps = (0..TAPS).map(|tap| filter.weight(tap * channels + channel));
+            let sum: i32 = taps.map(|w| w - params.weight_zero_point).sum();
+            let bias = filter.bias_of(channel);
+            let zero_point = params.input_zero_point + if form.unsigned { 128 } else { 0 };
+            let whole = bias.wrapping_sub(zero_point * sum);
+            put(tile, slot, whole);
             put(tile, ct + slot, filter.scale(channel));
+            put(tile, 2 * ct + slot, bias);
             let weight = |y: usize, x: usize| {
                 let w = filter.weight((y * WINDOW + x) * channels + channel);
                 (w - params.weight_zero_point) as i16
             };
-            let taps = &mut tile[ct * (size_of::<i32>() + size_of::<f32>())..];
+            let taps = &mut tile[dw_head_bytes(ct)..];
             for x in 0..WINDOW {
                 if form.pairs {
                     for y in 0..WINDOW - 1 {
@@ -386,8 +394,13 @@ pub(crate) fn depthwise_q8<S: Quantised>(
     })
 }
 
+/// Bytes of a tile of packed depthwise weights in front of the taps.
+pub(crate) const fn dw_head_bytes(ct: usize) -> usize {
+    ct * (2 * size_of::<i32>() + size_of::<f32>())
+}
+
 /// Bytes of a tile of packed depthwise weights.
 pub(crate) const fn dw_tile_bytes(ct: usize, pairs: bool) -> usize {
     let words = if pairs { 2 * (TAPS - WINDOW) } else { TAPS };
-    ct * (size_of::<i32>() + size_of::<f32>()) + words * ct * size_of::<i16>()
+    dw_head_bytes(ct) + words * ct * size_of::<i16>()
 }

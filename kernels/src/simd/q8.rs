@@ -93,10 +93,14 @@ pub(crate) unsafe trait Sums: Copy {
     }
 }
 
-/// The input's zero point among the elements themselves.
+/// What [`Pixels::load`] takes from each element.
 #[inline(always)]
-pub(crate) fn own_zero_point<const UNSIGNED: bool>(e: &EpilogueQ8) -> i32 {
-    e.input_zero_point + if UNSIGNED { 128 } else { 0 }
+pub(crate) fn taken<const UNSIGNED: bool, const CENTRED: bool>(e: &EpilogueQ8) -> i32 {
+    match (CENTRED, UNSIGNED) {
+        (false, _) => 0,
+        (true, false) => e.input_zero_point,
+        (true, true) => e.input_zero_point + 128,
+    }
 }
 
 /// A vector of pixels of a depthwise kernel, i16 and less their zero point, one a channel.
@@ -117,17 +121,22 @@ pub(crate) unsafe trait Pixels: Copy {
     type Pair: Copy;
 
     unsafe fn zero() -> Self;
-    /// Reads `LANES` elements of either sign and takes the zero point from each. `UNSIGNED` is whether they have no sign, where there is a
-    /// kernel for each; it may be false in one for both, which then goes by [`EpilogueQ8::input_flip`].
-    unsafe fn load<const UNSIGNED: bool>(p: *const u8, e: &EpilogueQ8) -> Self;
+    /// Reads `LANES` elements of either sign, and takes the zero point from each if they are to be `CENTRED`. `UNSIGNED` is whether they have
+    /// no sign, where there is a kernel for each; it is false in one for both, which goes by [`EpilogueQ8::input_flip`] and leaves i8.
+    unsafe fn load<const UNSIGNED: bool, const CENTRED: bool>(p: *const u8, e: &EpilogueQ8)
+    -> Self;
     /// As [`load`](Pixels::load), `n < LANES` elements.
     #[inline(always)]
-    unsafe fn load_partial<const UNSIGNED: bool>(p: *const u8, n: usize, e: &EpilogueQ8) -> Self {
+    unsafe fn load_partial<const UNSIGNED: bool, const CENTRED: bool>(
+        p: *const u8,
+        n: usize,
+        e: &EpilogueQ8,
+    ) -> Self {
         let mut bytes = [0_u8; 64];
         // SAFETY: `n` elements are readable, and LANES are in the array, which is longer than any vector.
         unsafe {
             copy(p, bytes.as_mut_ptr(), n);
-            Self::load::<UNSIGNED>(bytes.as_ptr(), e)
+            Self::load::<UNSIGNED, CENTRED>(bytes.as_ptr(), e)
         }
     }
 

@@ -2,7 +2,7 @@
 
 use core::arch::x86_64::*;
 
-use super::q8::{Pixels, Sums, copy, own_zero_point, words};
+use super::q8::{Pixels, Sums, copy, taken, words};
 use crate::quantization::EpilogueQ8;
 
 /// Eight sums in the order of the columns, or sixteen pixels.
@@ -122,9 +122,12 @@ pub(crate) const fn unpacked(channel: usize) -> usize {
 /// # Safety
 /// AVX2; `p` is readable for 16 elements.
 #[inline(always)]
-pub(crate) unsafe fn pixels<const UNSIGNED: bool>(p: *const u8, e: &EpilogueQ8) -> __m256i {
+pub(crate) unsafe fn pixels<const UNSIGNED: bool, const CENTRED: bool>(
+    p: *const u8,
+    e: &EpilogueQ8,
+) -> __m256i {
     // SAFETY: the caller's promise.
-    unsafe { widen::<UNSIGNED>(_mm_loadu_si128(p.cast()), e) }
+    unsafe { widen::<UNSIGNED, CENTRED>(_mm_loadu_si128(p.cast()), e) }
 }
 
 /// As [`pixels`], `n < 16` of them.
@@ -132,7 +135,7 @@ pub(crate) unsafe fn pixels<const UNSIGNED: bool>(p: *const u8, e: &EpilogueQ8) 
 /// # Safety
 /// AVX2; `p` is readable for `n` elements.
 #[inline(always)]
-pub(crate) unsafe fn pixels_partial<const UNSIGNED: bool>(
+pub(crate) unsafe fn pixels_partial<const UNSIGNED: bool, const CENTRED: bool>(
     p: *const u8,
     n: usize,
     e: &EpilogueQ8,
@@ -146,7 +149,7 @@ pub(crate) unsafe fn pixels_partial<const UNSIGNED: bool>(
             let (low, high) = words(p, n);
             _mm_set_epi64x(high as i64, low as i64)
         };
-        widen::<UNSIGNED>(bytes, e)
+        widen::<UNSIGNED, CENTRED>(bytes, e)
     }
 }
 
@@ -168,7 +171,10 @@ pub(crate) unsafe fn pixel_bytes(acc: [__m256i; 2], scales: *const f32, e: &Epil
 /// # Safety
 /// AVX2.
 #[inline(always)]
-pub(crate) unsafe fn widen<const UNSIGNED: bool>(bytes: __m128i, e: &EpilogueQ8) -> __m256i {
+pub(crate) unsafe fn widen<const UNSIGNED: bool, const CENTRED: bool>(
+    bytes: __m128i,
+    e: &EpilogueQ8,
+) -> __m256i {
     // SAFETY: the features.
     unsafe {
         let words = if UNSIGNED {
@@ -176,8 +182,8 @@ pub(crate) unsafe fn widen<const UNSIGNED: bool>(bytes: __m128i, e: &EpilogueQ8)
         } else {
             _mm256_cvtepi8_epi16(bytes)
         };
-        let zero_point = own_zero_point::<UNSIGNED>(e);
-        _mm256_sub_epi16(words, _mm256_set1_epi16(zero_point as i16))
+        let taken = taken::<UNSIGNED, CENTRED>(e);
+        _mm256_sub_epi16(words, _mm256_set1_epi16(taken as i16))
     }
 }
 
@@ -197,15 +203,22 @@ unsafe impl Pixels for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn load<const UNSIGNED: bool>(p: *const u8, e: &EpilogueQ8) -> Self {
+    unsafe fn load<const UNSIGNED: bool, const CENTRED: bool>(
+        p: *const u8,
+        e: &EpilogueQ8,
+    ) -> Self {
         // SAFETY: readable for 16 elements.
-        Self(unsafe { pixels::<UNSIGNED>(p, e) })
+        Self(unsafe { pixels::<UNSIGNED, CENTRED>(p, e) })
     }
 
     #[inline(always)]
-    unsafe fn load_partial<const UNSIGNED: bool>(p: *const u8, n: usize, e: &EpilogueQ8) -> Self {
+    unsafe fn load_partial<const UNSIGNED: bool, const CENTRED: bool>(
+        p: *const u8,
+        n: usize,
+        e: &EpilogueQ8,
+    ) -> Self {
         // SAFETY: readable for n elements.
-        Self(unsafe { pixels_partial::<UNSIGNED>(p, n, e) })
+        Self(unsafe { pixels_partial::<UNSIGNED, CENTRED>(p, n, e) })
     }
 
     #[inline(always)]

@@ -3,7 +3,7 @@
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-use super::q8::{Pixels, Sums, own_zero_point};
+use super::q8::{Pixels, Sums, taken};
 use crate::arch::aarch64::{byte_loop, pw_loops};
 use crate::pack::MARK_BYTES;
 use crate::quantization::EpilogueQ8;
@@ -288,15 +288,18 @@ unsafe impl Pixels for Words {
     }
 
     #[inline(always)]
-    unsafe fn load<const UNSIGNED: bool>(p: *const u8, e: &EpilogueQ8) -> Self {
+    unsafe fn load<const UNSIGNED: bool, const CENTRED: bool>(
+        p: *const u8,
+        e: &EpilogueQ8,
+    ) -> Self {
         // SAFETY: readable for 8 elements; the zero point is one.
         unsafe {
-            let zero_point = own_zero_point::<UNSIGNED>(e);
-            let (x, zero_point) = (vld1_u8(p), vdup_n_u8(zero_point as u8));
+            let taken = taken::<UNSIGNED, CENTRED>(e);
+            let (x, taken) = (vld1_u8(p), vdup_n_u8(taken as u8));
             Self(if UNSIGNED {
-                vreinterpretq_s16_u16(vsubl_u8(x, zero_point))
+                vreinterpretq_s16_u16(vsubl_u8(x, taken))
             } else {
-                vsubl_s8(vreinterpret_s8_u8(x), vreinterpret_s8_u8(zero_point))
+                vsubl_s8(vreinterpret_s8_u8(x), vreinterpret_s8_u8(taken))
             })
         }
     }

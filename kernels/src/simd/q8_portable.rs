@@ -3,7 +3,7 @@
 use bytemuck::cast;
 use wide::{f32x4, f32x8, i16x8, i32x4, i32x8};
 
-use super::q8::{Pixels, Sums};
+use super::q8::{Pixels, Sums, taken};
 use crate::quantization::EpilogueQ8;
 
 /// In a sum with it there is no room for fractions; see [`crate::quantization::round_ties_even`].
@@ -89,11 +89,15 @@ unsafe impl Pixels for WidePixels {
     }
 
     #[inline(always)]
-    unsafe fn load<const UNSIGNED: bool>(p: *const u8, e: &EpilogueQ8) -> Self {
+    unsafe fn load<const UNSIGNED: bool, const CENTRED: bool>(
+        p: *const u8,
+        e: &EpilogueQ8,
+    ) -> Self {
         // SAFETY: readable for 8 elements.
         let bytes = unsafe { p.cast::<[u8; 8]>().read() };
         let words = bytes.map(|byte| i16::from((byte ^ e.input_flip) as i8));
-        Self(i16x8::new(words) - i16x8::splat(e.input_zero_point as i16))
+        let taken = taken::<false, CENTRED>(e);
+        Self(i16x8::new(words) - i16x8::splat(taken as i16))
     }
 
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! Quantised vectors in plain Rust, which the compiler makes vectors of where it can.
 
-use super::q8::{Pixels, Sums};
+use super::q8::{Pixels, Sums, taken};
 use crate::quantization::EpilogueQ8;
 
 /// `N` sums or pixels.
@@ -90,12 +90,15 @@ unsafe impl<const N: usize> Pixels for Ints<N> {
     }
 
     #[inline(always)]
-    unsafe fn load<const UNSIGNED: bool>(p: *const u8, e: &EpilogueQ8) -> Self {
+    unsafe fn load<const UNSIGNED: bool, const CENTRED: bool>(
+        p: *const u8,
+        e: &EpilogueQ8,
+    ) -> Self {
         let mut x = [0; N];
         for (i, x) in x.iter_mut().enumerate() {
             // SAFETY: readable for N elements.
             let byte = unsafe { p.add(i).read() };
-            *x = i32::from((byte ^ e.input_flip) as i8) - e.input_zero_point;
+            *x = i32::from((byte ^ e.input_flip) as i8) - taken::<false, CENTRED>(e);
         }
         Self(x)
     }

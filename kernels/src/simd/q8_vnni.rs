@@ -181,19 +181,22 @@ macro_rules! vnni {
             }
 
             #[inline(always)]
-            unsafe fn load<const UNSIGNED: bool>(p: *const u8, e: &EpilogueQ8) -> Self {
+            unsafe fn load<const UNSIGNED: bool, const CENTRED: bool>(
+                p: *const u8,
+                e: &EpilogueQ8,
+            ) -> Self {
                 // SAFETY: the caller's promise.
-                Self(Avx2(unsafe { q8_avx2::pixels::<UNSIGNED>(p, e) }))
+                Self(Avx2(unsafe { q8_avx2::pixels::<UNSIGNED, CENTRED>(p, e) }))
             }
 
             #[inline(always)]
-            unsafe fn load_partial<const UNSIGNED: bool>(
+            unsafe fn load_partial<const UNSIGNED: bool, const CENTRED: bool>(
                 p: *const u8,
                 n: usize,
                 e: &EpilogueQ8,
             ) -> Self {
                 // SAFETY: the caller's promise.
-                Self(Avx2(unsafe { $load_partial::<UNSIGNED>(p, n, e) }))
+                Self(Avx2(unsafe { $load_partial::<UNSIGNED, CENTRED>(p, n, e) }))
             }
 
             #[inline(always)]
@@ -274,11 +277,15 @@ fn first(n: usize) -> __mmask16 {
 /// # Safety
 /// AVX-512 BW and VL; `p` is readable for `n < 16` elements.
 #[inline(always)]
-unsafe fn pixels_masked<const UNSIGNED: bool>(p: *const u8, n: usize, e: &EpilogueQ8) -> __m256i {
+unsafe fn pixels_masked<const UNSIGNED: bool, const CENTRED: bool>(
+    p: *const u8,
+    n: usize,
+    e: &EpilogueQ8,
+) -> __m256i {
     // SAFETY: the caller's promise; masked bytes are not touched.
     unsafe {
         let bytes = _mm_maskz_loadu_epi8(first(n), p.cast());
-        q8_avx2::widen::<UNSIGNED>(bytes, e)
+        q8_avx2::widen::<UNSIGNED, CENTRED>(bytes, e)
     }
 }
 
