@@ -36,6 +36,9 @@ pub(crate) unsafe fn run<
     // SAFETY: every call stays within the rectangle of `p`, and has as many taps.
     unsafe {
         match (p.taps_h, p.taps_w) {
+            (3, 3) if STRIDE == 1 && V::TWINS && are_twins::<V>(p) => {
+                twins::<V, UNSIGNED, PH, PW>(p);
+            }
             (3, 3) => patches::<V, UNSIGNED, STRIDE, PH, PW, 3, 3>(p),
             // Borders of one row or column, as padding of one makes them.
             (2, 3) => patches::<V, UNSIGNED, STRIDE, 1, PW, 2, 3>(p),
@@ -86,6 +89,85 @@ unsafe fn patches<
     }
 }
 
+/// Whether two pixels, of half a vector of channels and without a gap between them, can be met as one vector.
+#[inline(always)]
+fn are_twins<V: Pixels>(p: &DwArgs<Bytes>) -> bool {
+    2 * p.channels == V::LANES && p.input_col == p.channels && p.output_col == p.channels
+}
+
+/// All pixels of `p` at stride 1, two side by side in a vector. The two see the same taps of inputs that are a pixel apart, so that a vector
+/// of inputs from column `x` on has the left tap of outputs `x` and `x + 1`, the one from `x + 1` on the middle tap, and the weights are there
+/// twice.
+///
+/// # Safety
+/// As [`run`], for whole windows of pixels that [`are_twins`].
+#[inline(always)]
+unsafe fn twins<V: Pixels, const UNSIGNED: bool, const PH: usize, const PW: usize>(
+    p: &DwArgs<Bytes>,
+) {
+    const { assert!(PH <= 2 && PW <= 4, "add arms below") }
+    let pairs = p.cols / 2;
+    let mut y = 0;
+    while y < p.rows {
+        let h = if PH >= 2 && p.rows - y >= 2 { 2 } else { 1 };
+        let mut x = 0;
+        while x < pairs {
+            // SAFETY: rows y..y + h and pairs x..x + w of columns are among those of `p`.
+            x += unsafe {
+                match (h, (pairs - x).min(PW)) {
+                    (2, 4) if PW >= 4 => twin_patch::<V, UNSIGNED, 2, 4>(p, y, x),
+                    (2, 3) if PW >= 3 => twin_patch::<V, UNSIGNED, 2, 3>(p, y, x),
+                    (2, 2) if PW >= 2 => twin_patch::<V, UNSIGNED, 2, 2>(p, y, x),
+                    (2, _) => twin_patch::<V, UNSIGNED, 2, 1>(p, y, x),
+                    (_, 4) if PW >= 4 => twin_patch::<V, UNSIGNED, 1, 4>(p, y, x),
+                    (_, 3) if PW >= 3 => twin_patch::<V, UNSIGNED, 1, 3>(p, y, x),
+                    (_, 2) if PW >= 2 => twin_patch::<V, UNSIGNED, 1, 2>(p, y, x),
+                    _ => twin_patch::<V, UNSIGNED, 1, 1>(p, y, x),
+                }
+            };
+        }
+        y += h;
+    }
+    if p.cols % 2 == 1 {
+        // SAFETY: the last column.
+        unsafe {
+            let last = DwArgs {
+                input: p.input.add(2 * pairs * p.input_col),
+                output: p.output.add(2 * pairs * p.output_col),
+                cols: 1,
+                ..*p
+            };
+            patches::<V, UNSIGNED, 1, PH, 1, 3, 3>(&last);
+        }
+    }
+}
+
+/// `H x W` vectors of outputs; returns `W`.
+///
+/// # Safety
+/// As [`twins`]; the outputs are among those of `p`.
+#[inline(always)]
+unsafe fn twin_patch<V: Pixels, const UNSIGNED: bool, const H: usize, const W: usize>(
+    p: &DwArgs<Bytes>,
+    y: usize,
+    x: usize,
+) -> usize {
+    // SAFETY: DwArgs 2 to 4: 2 W outputs see 2 W + 2 pixels, the last two of which are one vector.
+    unsafe {
+        let input = p.input.add(y * p.input_row + 2 * x * p.input_col);
+        let output = p.output.add(y * p.output_row + 2 * x * p.output_col);
+        let acc = accumulate::<V, UNSIGNED, 1, 2, H, W, 3, 3, false>(p, input, p.weights, 0);
+        let scales = p.weights.add(4 * V::LANES).cast();
+        for (h, acc) in acc.into_iter().enumerate() {
+            for (w, acc) in acc.into_iter().enumerate() {
+                let to = output.add(h * p.output_row + 2 * w * p.output_col);
+                V::store(acc, scales, &p.epilogue, to);
+            }
+        }
+    }
+    W
+}
+
 /// `H x W` outputs for all channels; returns `W`.
 ///
 /// # Safety
@@ -113,8 +195,12 @@ unsafe fn patch<
         let mut c = 0;
         let mut tile = p.weights;
         while c + V::LANES <= p.channels {
-            let acc =
-                accumulate::<V, UNSIGNED, STRIDE, H, W, TH, TW, false>(p, input.add(c), tile, 0);
+            let acc = accumulate::<V, UNSIGNED, STRIDE, STRIDE, H, W, TH, TW, false>(
+                p,
+                input.add(c),
+                tile,
+                0,
+            );
             let scales = tile.add(4 * V::LANES).cast();
             for (h, acc) in acc.into_iter().enumerate() {
                 for (w, acc) in acc.into_iter().enumerate() {
@@ -127,8 +213,12 @@ unsafe fn patch<
         }
         let left = p.channels - c;
         if left > 0 {
-            let acc =
-                accumulate::<V, UNSIGNED, STRIDE, H, W, TH, TW, true>(p, input.add(c), tile, left);
+            let acc = accumulate::<V, UNSIGNED, STRIDE, STRIDE, H, W, TH, TW, true>(
+                p,
+                input.add(c),
+                tile,
+                left,
+            );
             for (h, acc) in acc.into_iter().enumerate() {
                 for (w, acc) in acc.into_iter().enumerate() {
                     let to = output.add(h * p.output_row + w * p.output_col + c);
@@ -140,16 +230,18 @@ unsafe fn patch<
     W
 }
 
-/// The sums of `H x W` outputs for one vector of channels, of which `left` are there if it is a partial one.
+/// The sums of `H x W` outputs for one vector of channels, of which `left` are there if it is a partial one. Outputs are `DOWN` rows of the
+/// input from each other, and `RIGHT` columns.
 ///
 /// # Safety
-/// The `(H - 1) * STRIDE + TH` rows and `(W - 1) * STRIDE + TW` columns of pixels from `input` on are readable for a vector, or for
+/// The `(H - 1) * DOWN + TH` rows and `(W - 1) * RIGHT + TW` columns of pixels from `input` on are readable for a vector, or for
 /// `left` channels; `tile` points to a tile.
 #[inline(always)]
 unsafe fn accumulate<
     V: Pixels,
     const UNSIGNED: bool,
-    const STRIDE: usize,
+    const DOWN: usize,
+    const RIGHT: usize,
     const H: usize,
     const W: usize,
     const TH: usize,
@@ -174,10 +266,10 @@ unsafe fn accumulate<
         // Column after column of inputs, spelt out: as a loop it keeps accumulators on the stack.
         macro_rules! columns {
             ($($ix:literal)+) => {$(
-                if $ix < (W - 1) * STRIDE + TW {
+                if $ix < (W - 1) * RIGHT + TW {
                     // At most (2 - 1) * 2 + 3 rows; those beyond are never loaded.
                     let mut pixels = [V::zero(); 5];
-                    for (iy, pixel) in pixels.iter_mut().enumerate().take((H - 1) * STRIDE + TH) {
+                    for (iy, pixel) in pixels.iter_mut().enumerate().take((H - 1) * DOWN + TH) {
                         let from = input.add(iy * p.input_row + $ix * p.input_col);
                         *pixel = match (PARTIAL, whole(TH, TW)) {
                             (false, true) => V::load::<UNSIGNED, false>(from, &p.epilogue),
@@ -188,12 +280,12 @@ unsafe fn accumulate<
                     }
                     for w in 0..W {
                         // The tap column under which this input column lies for output column w, if it does.
-                        if $ix < w * STRIDE || $ix - w * STRIDE >= TW {
+                        if $ix < w * RIGHT || $ix - w * RIGHT >= TW {
                             continue;
                         }
-                        let weights = weights.add((tap_x + $ix - w * STRIDE) * row_words::<V>());
+                        let weights = weights.add((tap_x + $ix - w * RIGHT) * row_words::<V>());
                         for (h, acc) in acc.iter_mut().enumerate() {
-                            let seen = &pixels[h * STRIDE..];
+                            let seen = &pixels[h * DOWN..];
                             acc[w] = column::<V, TH>(acc[w], seen, h % 2 == 1, tap_y, weights);
                         }
                     }

@@ -361,9 +361,12 @@ pub(crate) fn depthwise_q8<S: Quantised>(
     let tile_bytes = dw_tile_bytes(ct, form.pairs);
     let bytes = channels.div_ceil(ct).checked_mul(tile_bytes);
     panels(1, bytes, params, |_, bytes| {
-        for channel in 0..channels {
-            let tile = &mut bytes[channel / ct * tile_bytes..][..tile_bytes];
-            let slot = (form.slot)(channel % ct);
+        // Half a tile of channels is there twice, for kernels that meet two pixels as one vector.
+        let lanes = if 2 * channels == ct { ct } else { channels };
+        for lane in 0..lanes {
+            let channel = lane % channels;
+            let tile = &mut bytes[lane / ct * tile_bytes..][..tile_bytes];
+            let slot = (form.slot)(lane % ct);
             let taps = (0..TAPS).map(|tap| filter.weight(tap * channels + channel));
             let sum: i32 = taps.map(|w| w - params.weight_zero_point).sum();
             let bias = filter.bias_of(channel);

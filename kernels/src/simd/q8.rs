@@ -112,6 +112,8 @@ pub(crate) unsafe trait Pixels: Copy {
     const LANES: usize;
     /// Whether products come in pairs: `pair` and `dot_pair` are there, else `mul_add` is.
     const PAIRS: bool;
+    /// Whether a kernel meets two pixels of half as many channels as one vector.
+    const TWINS: bool = false;
     /// Where in [`Acc`](Pixels::Acc) a channel's sum is.
     const SLOT: fn(usize) -> usize;
 

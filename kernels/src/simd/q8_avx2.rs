@@ -191,6 +191,7 @@ pub(crate) unsafe fn widen<const UNSIGNED: bool, const CENTRED: bool>(
 unsafe impl Pixels for Avx2 {
     const LANES: usize = 16;
     const PAIRS: bool = true;
+    const TWINS: bool = true;
     const SLOT: fn(usize) -> usize = unpacked;
 
     type Acc = [__m256i; 2];

@@ -169,6 +169,7 @@ macro_rules! vnni {
         unsafe impl Pixels for $name {
             const LANES: usize = 16;
             const PAIRS: bool = true;
+            const TWINS: bool = true;
             const SLOT: fn(usize) -> usize = q8_avx2::unpacked;
 
             type Acc = [__m256i; 2];
