@@ -228,7 +228,8 @@ fn boundaries(kernel: AnyKernel) -> Outcome {
         Op::Depthwise => {
             // Outputs: patches are of at most 3 x 4, borders run by four.
             let sizes = [1, 2, 3, 4, 5, 7, 9, 11];
-            for c in around(ct).into_iter().chain([1]) {
+            // Half a vector of channels: two pixels in one.
+            for c in around(ct).into_iter().chain([1, ct.div_ceil(2)]) {
                 for (h, w) in sizes.into_iter().flat_map(|h| sizes.map(|w| (h, w))) {
                     for stride in [Stride::One, Stride::Two] {
                         // An input without padding that has h x w outputs; then padding on top.
@@ -322,7 +323,7 @@ fn middling(kernel: AnyKernel) -> Problem {
 /// Views with gaps: of which nothing is written, and nothing gets into the result.
 fn strides(kernel: AnyKernel) -> Outcome {
     let middling = middling(kernel);
-    let c = middling.input.c;
+    let (c, half) = (middling.input.c, kernel.channel_tile().div_ceil(2).max(1));
     let some = [(0, 0, 0), (0, 0, 3), (0, 5, 0), (7, 0, 0), (7, 5, 3)];
     let gaps = some.map(|(n, h, w)| Gaps { n, h, w });
     let shapes = [
@@ -331,6 +332,7 @@ fn strides(kernel: AnyKernel) -> Outcome {
         Nhwc::new(3, 4, 1, c),
         Nhwc::new(3, 1, 1, c),
         Nhwc::new(1, 1, 1, c),
+        Nhwc::new(1, 4, 7, half),
     ];
     for input in shapes {
         for (i, (input_gaps, output_gaps)) in gaps
@@ -341,6 +343,11 @@ fn strides(kernel: AnyKernel) -> Outcome {
             for stride in [Stride::One, Stride::Two] {
                 let problem = Problem {
                     input,
+                    c_out: if kernel.op() == Op::Depthwise {
+                        input.c
+                    } else {
+                        middling.c_out
+                    },
                     stride,
                     input_gaps,
                     output_gaps,
