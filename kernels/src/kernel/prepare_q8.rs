@@ -20,28 +20,91 @@ const LONGEST: usize = 32;
 /// ones wait for it.
 const BATCH: usize = 16;
 
+/// How elements become words.
+trait Rule: Copy {
+    type Word: Pod;
+
+    /// The words of `N` elements.
+    ///
+    /// # Safety
+    /// `from` is readable and `to` writable for `N` elements.
+    unsafe fn vector<const N: usize>(self, from: *const u8, to: *mut Self::Word);
+}
+
+/// Bytes, of which some bits are changed.
+#[derive(Clone, Copy)]
+struct Changed(u8);
+
+impl Rule for Changed {
+    type Word = u8;
+
+    #[inline(always)]
+    unsafe fn vector<const N: usize>(self, from: *const u8, to: *mut u8) {
+        let change = u64::from_ne_bytes([self.0; 8]);
+        // By whole integers: arrays of bytes are taken apart, and changed one by one.
+        // SAFETY: the caller's promise.
+        unsafe {
+            match N {
+                1 => to.write(from.read() ^ self.0),
+                4 => {
+                    let four = from.cast::<u32>().read_unaligned();
+                    to.cast::<u32>().write_unaligned(four ^ change as u32);
+                }
+                _ => {
+                    const { assert!(N == 1 || N == 4 || N.is_multiple_of(8)) }
+                    for i in 0..N / 8 {
+                        let eight = from.cast::<u64>().add(i).read_unaligned();
+                        to.cast::<u64>().add(i).write_unaligned(eight ^ change);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// 2^`SHIFT` times the elements, as i8 once some bits are changed, less a number.
+#[derive(Clone, Copy)]
+struct Widened<const SHIFT: u32> {
+    change: u8,
+    less: i16,
+}
+
+impl<const SHIFT: u32> Rule for Widened<SHIFT> {
+    type Word = i16;
+
+    #[inline(always)]
+    unsafe fn vector<const N: usize>(self, from: *const u8, to: *mut i16) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let elements = from.cast::<[u8; N]>().read_unaligned();
+            let words = elements.map(|x| (i16::from((x ^ self.change) as i8) - self.less) << SHIFT);
+            to.cast::<[i16; N]>().write_unaligned(words);
+        }
+    }
+}
+
 /// The preparation for `form`.
 ///
 /// # Safety
 /// As [`Block`].
 #[inline(always)]
 pub(crate) unsafe fn run<V: Sums>(p: &PwArgs<Bytes>, block: &Block, form: FormQ8) {
-    let (zero_point, flip) = (p.epilogue.input_zero_point, p.epilogue.input_flip);
-    let int = |x: u8| i32::from((x ^ flip) as i8);
+    let (zero_point, change) = (p.epilogue.input_zero_point, p.epilogue.input_flip);
     // SAFETY: the caller's promise.
     unsafe {
         match form.word {
             Word::Centred => {
-                rows::<V, i16>(p, block, form, 0, |x| (int(x) - zero_point) as i16);
+                let less = zero_point as i16;
+                rows::<V, _>(p, block, form, 0, Widened::<0> { change, less });
             }
             Word::Products => {
                 let padding = (zero_point << 8) as i16;
-                rows::<V, i16>(p, block, form, padding, |x| (int(x) << 8) as i16);
+                rows::<V, _>(p, block, form, padding, Widened::<8> { change, less: 0 });
             }
             Word::Unsigned | Word::Signed | Word::SignedPairs => {
                 let to_form = form.flip(&p.epilogue);
-                let padding = zero_point as u8 ^ flip ^ to_form;
-                rows::<V, u8>(p, block, form, padding, |x| x ^ to_form);
+                let padding = zero_point as u8 ^ change ^ to_form;
+                rows::<V, _>(p, block, form, padding, Changed(to_form));
             }
         }
     }
@@ -82,21 +145,21 @@ unsafe fn constants<V: Sums, W>(form: FormQ8, zw: i32, words: *const W, depth: u
 /// # Safety
 /// As [`run`].
 #[inline(always)]
-unsafe fn rows<V: Sums, W: Pod>(
+unsafe fn rows<V: Sums, R: Rule>(
     p: &PwArgs<Bytes>,
     block: &Block,
     form: FormQ8,
-    padding: W,
-    word: impl Fn(u8) -> W,
+    padding: R::Word,
+    rule: R,
 ) {
     // SAFETY: the caller's promise; pieces are as long as the vector chosen for them, or up to twice as long.
     unsafe {
         match p.k {
-            LONGEST.. => rows_by::<V, W, LONGEST>(p, block, form, padding, word),
-            16.. => rows_by::<V, W, 16>(p, block, form, padding, word),
-            8.. => rows_by::<V, W, 8>(p, block, form, padding, word),
-            4.. => rows_by::<V, W, 4>(p, block, form, padding, word),
-            _ => rows_by::<V, W, 1>(p, block, form, padding, word),
+            LONGEST.. => rows_by::<V, R, LONGEST>(p, block, form, padding, rule),
+            16.. => rows_by::<V, R, 16>(p, block, form, padding, rule),
+            8.. => rows_by::<V, R, 8>(p, block, form, padding, rule),
+            4.. => rows_by::<V, R, 4>(p, block, form, padding, rule),
+            _ => rows_by::<V, R, 1>(p, block, form, padding, rule),
         }
     }
 }
@@ -107,12 +170,12 @@ unsafe fn rows<V: Sums, W: Pod>(
 /// # Safety
 /// As [`run`]; pieces are as long as [`piece`] wants them.
 #[inline(always)]
-unsafe fn rows_by<V: Sums, W: Pod, const N: usize>(
+unsafe fn rows_by<V: Sums, R: Rule, const N: usize>(
     p: &PwArgs<Bytes>,
     block: &Block,
     form: FormQ8,
-    padding: W,
-    word: impl Fn(u8) -> W,
+    padding: R::Word,
+    rule: R,
 ) {
     let padded = block.depth.next_multiple_of(form.kr);
     let in_padding = p.segments * p.pieces * p.k < block.depth;
@@ -132,7 +195,7 @@ unsafe fn rows_by<V: Sums, W: Pod, const N: usize>(
         // readable; they lie within `depth` words.
         unsafe {
             for _ in 0..batch {
-                let words = to.add(ROW_HEADER).cast::<W>();
+                let words = to.add(ROW_HEADER).cast::<R::Word>();
                 // A last step that is no whole one reads zeros, and weights of zero. As a loop over these it is a call of `memset`.
                 if padded > block.depth {
                     let step = words.add(padded).cast::<u8>().sub(V::STEP);
@@ -147,7 +210,7 @@ unsafe fn rows_by<V: Sums, W: Pod, const N: usize>(
                     let mut from = from.wrapping_add(segment * p.a_segment);
                     let mut to = words.add(p.k_first + segment * p.k_segment);
                     for _ in 0..p.pieces {
-                        piece::<W, N>(from, to, p.k, &word);
+                        piece::<R, N>(from, to, p.k, rule);
                         from = from.wrapping_add(p.a_piece);
                         to = to.wrapping_add(p.k);
                     }
@@ -160,9 +223,9 @@ unsafe fn rows_by<V: Sums, W: Pod, const N: usize>(
             }
             to = first;
             for _ in 0..if has_constants { batch } else { 0 } {
-                let words = to.add(ROW_HEADER).cast::<W>();
+                let words = to.add(ROW_HEADER).cast::<R::Word>();
                 to.cast::<[i32; 2]>()
-                    .write(constants::<V, W>(form, zw, words, block.depth));
+                    .write(constants::<V, R::Word>(form, zw, words, block.depth));
                 to = to.wrapping_add(block.row_bytes);
             }
         }
@@ -192,12 +255,7 @@ unsafe fn zero_step<V: Sums>(to: *mut u8) {
 /// # Safety
 /// `from` is readable and `to` writable for `n` elements: none, or at least `N`, and at most `2 * N` where `N` is neither 1 nor [`LONGEST`].
 #[inline(always)]
-unsafe fn piece<W: Copy, const N: usize>(
-    from: *const u8,
-    to: *mut W,
-    n: usize,
-    word: &impl Fn(u8) -> W,
-) {
+unsafe fn piece<R: Rule, const N: usize>(from: *const u8, to: *mut R::Word, n: usize, rule: R) {
     // SAFETY: every vector lies within the `n` elements.
     unsafe {
         let Some(last) = n.checked_sub(N) else {
@@ -205,26 +263,15 @@ unsafe fn piece<W: Copy, const N: usize>(
         };
         // Longer pieces are met by longer vectors: two of these always do.
         if const { N > 1 && N < LONGEST } {
-            vector::<W, N>(from, to, word);
-            return vector::<W, N>(from.add(last), to.add(last), word);
+            rule.vector::<N>(from, to);
+            return rule.vector::<N>(from.add(last), to.add(last));
         }
         let mut i = 0;
         while i < last {
-            vector::<W, N>(from.add(i), to.add(i), word);
+            rule.vector::<N>(from.add(i), to.add(i));
             i += N;
         }
-        vector::<W, N>(from.add(last), to.add(last), word);
-    }
-}
-
-/// # Safety
-/// `from` is readable and `to` writable for `N` elements.
-#[inline(always)]
-unsafe fn vector<W: Copy, const N: usize>(from: *const u8, to: *mut W, word: &impl Fn(u8) -> W) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let elements = from.cast::<[u8; N]>().read_unaligned();
-        to.cast::<[W; N]>().write_unaligned(elements.map(word));
+        rule.vector::<N>(from.add(last), to.add(last));
     }
 }
 
