@@ -71,13 +71,13 @@ impl Layer {
             ([1, 1], 1) => Kind::Pointwise,
             ([3, 3], 1) => Kind::Dense3x3,
             ([3, 3], group) if group == c && group == c_out => Kind::Depthwise3x3,
-            ([1, 1] | [3, 3], _) => return Ok(Err("grouped, but not depthwise")),
+            ([1, 1] | [3, 3], _) => return Ok(Err("grouped, other than depthwise")),
             _ => return Ok(Err("the window is neither 1x1 nor 3x3")),
         };
         let stride = match (pool.strides().as_ref(), kind) {
             ([1, 1], _) => Stride::One,
             ([2, 2], Kind::Dense3x3 | Kind::Depthwise3x3) => Stride::Two,
-            _ => return Ok(Err("stride")),
+            _ => return Ok(Err("no kernel for its stride")),
         };
         let pads = pool.computed_padding(&[h, w]);
         let padding = Padding {
@@ -87,7 +87,7 @@ impl Layer {
             right: pads[1].pad_after,
         };
         if kind == Kind::Pointwise && padding != Padding::NONE {
-            return Ok(Err("1x1 with padding"));
+            return Ok(Err("1x1, and padded"));
         }
         let mut layer = Self {
             kind,

@@ -24,9 +24,6 @@ use tract_onnx::tract_core::ops::source::TypedSource;
 use crate::layer::Layer;
 use crate::op::DwsepOp;
 
-/// Axes of a batch of images.
-const IMAGE_RANK: usize = 4;
-
 /// What became of the nodes of a model.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -169,9 +166,8 @@ impl<'m> Pass<'m> {
         let elementwise = node.op_is::<TypedBinOp>() || node.op_is::<ElementWiseOp>();
         let is_there = |input: &OutletId| self.wires.contains_key(&(*input, Layout::Nhwc));
         let (inputs, _) = self.source.node_facts(node.id)?;
-        let fits = node.inputs.iter().zip(inputs).all(|(input, fact)| {
-            is_there(input) || (fact.konst.is_some() && fact.rank() == IMAGE_RANK)
-        });
+        let mut inputs = node.inputs.iter().zip(inputs);
+        let fits = inputs.all(|(input, fact)| is_there(input) || fact.konst.is_some());
         let is_ours = elementwise && fits && node.inputs.iter().any(is_there);
         Ok(if is_ours {
             Layout::Nhwc

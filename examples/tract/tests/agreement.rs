@@ -7,7 +7,7 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::{AxisOp, DimLike, SpecialOps};
 use tract_onnx::tract_core::ops::cnn::{Conv, KernelFormat, PaddingSpec, PoolSpec};
 use tract_onnx::tract_core::ops::math;
-use tract_onnx::tract_core::ops::nn::DataFormat;
+use tract_onnx::tract_core::ops::nn::{DataFormat, Reduce, Reducer};
 
 type Result = TractResult<()>;
 
@@ -204,6 +204,27 @@ fn what_is_behind_a_clamp_is_not_folded() -> Result {
 }
 
 #[test]
+fn bounds_that_cross_are_not_folded() -> Result {
+    let (mut net, at) = Net::new([1, 8, 6, 6], 6)?;
+    let at = net.pointwise(at, 8)?;
+    let at = net.clamp(at, 5.0, 2.0)?;
+    let (report, _) = net.check(&[at])?;
+    assert_eq!((report.folded, report.stay["Min"]), (1, 1));
+    Ok(())
+}
+
+#[test]
+fn what_knows_its_axes_has_them_where_they_were() -> Result {
+    let (mut net, at) = Net::new([1, 8, 6, 5], 7)?;
+    let at = net.pointwise(at, 12)?;
+    let at = net.node(Reduce::new(tvec![2, 3], Reducer::Sum), &[at])?;
+    let at = net.pointwise(at, 4)?;
+    let (report, _) = net.check(&[at])?;
+    assert_eq!((report.depths.len(), report.stay["Reduce<Sum>"]), (2, 1));
+    Ok(())
+}
+
+#[test]
 fn what_is_used_twice_is_still_there() -> Result {
     let (mut net, at) = Net::new([1, 8, 6, 6], 4)?;
     let first = net.depthwise(at, 1)?;
@@ -230,9 +251,9 @@ fn what_has_no_kernel_stays() -> Result {
         reasons,
         [
             "the window is neither 1x1 nor 3x3",
-            "grouped, but not depthwise",
-            "stride",
-            "stride",
+            "grouped, other than depthwise",
+            "no kernel for its stride",
+            "no kernel for its stride",
         ]
     );
     assert_eq!((report.stay["Conv"], report.depths.len()), (4, 1));
