@@ -1,5 +1,6 @@
 //! `dwsep-in-tract MODEL.onnx...`: each model in tract as it is, and with the kernels of `dwsep`. One thread.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -115,11 +116,6 @@ fn seeded_input(model: &TypedModel) -> Result<TValue> {
 }
 
 fn print_report(report: &Report, optimised: &TypedModel) {
-    let list = |counts: &std::collections::BTreeMap<String, usize>| {
-        let counts = counts.iter();
-        let words: Vec<_> = counts.map(|(name, n)| format!("{n} {name}")).collect();
-        words.join(", ")
-    };
     println!(
         "  replaced: {} convolutions with {} nodes behind them by {}",
         report.depths.len(),
@@ -127,10 +123,30 @@ fn print_report(report: &Report, optimised: &TypedModel) {
         list(&report.operators)
     );
     println!("  tract's: {}", list(&report.stay));
+    let mut reasons = BTreeMap::<_, Vec<_>>::new();
     for (name, reason) in &report.refused {
-        println!("  {name} stays: {reason}");
+        reasons.entry(*reason).or_default().push(name);
+    }
+    for (reason, names) in reasons {
+        println!(
+            "  {} convolutions stay: {reason} (the first is {})",
+            names.len(),
+            names[0]
+        );
     }
     let nodes = optimised.nodes().iter();
     let moves = nodes.filter(|node| matches!(node.op_as(), Some(AxisOp::Move(..))));
     println!("  transposes: {}", moves.count());
+}
+
+/// "3 Add, 1 Div"; "none".
+fn list(counts: &BTreeMap<String, usize>) -> String {
+    let words: Vec<_> = counts
+        .iter()
+        .map(|(name, n)| format!("{n} {name}"))
+        .collect();
+    if words.is_empty() {
+        return "none".to_owned();
+    }
+    words.join(", ")
 }

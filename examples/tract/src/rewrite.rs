@@ -29,14 +29,14 @@ use crate::op::DwsepOp;
 pub struct Report {
     /// Operators of ours, by their names.
     pub operators: BTreeMap<String, usize>,
+    /// For each convolution in them, how many products its sums have.
+    pub depths: Vec<usize>,
     /// Nodes behind them that are in their weights or their stores now: clamps, batch norms.
     pub folded: usize,
     /// Convolutions that stay tract's, with the reason.
     pub refused: Vec<(String, &'static str)>,
     /// Nodes that stay tract's, by the names of their operators.
     pub stay: BTreeMap<String, usize>,
-    /// Products in each sum, of each convolution in them.
-    pub depths: Vec<usize>,
 }
 
 /// The same model with its convolutions computed by `dwsep`, where it has a kernel for them.
@@ -53,12 +53,19 @@ pub fn with_dwsep(mut model: TypedModel, kernels: KernelSet) -> TractResult<(Typ
             let layer =
                 Layer::read(model, node, conv).with_context(|| format!("reading {node}"))?;
             match layer {
-                Ok(layer) => drop(layers.insert(node.id, layer)),
+                Ok(layer) => {
+                    layers.insert(node.id, layer);
+                }
                 Err(reason) => pass.report.refused.push((node.name.clone(), reason)),
             }
         }
     }
     let mut done = HashSet::<usize>::new();
+    // Inputs first: the order of evaluation leaves out those that nothing takes, which are part of the interface.
+    for input in model.input_outlets()? {
+        pass.keep(model.node(input.node))?;
+        done.insert(input.node);
+    }
     for id in model.eval_order()? {
         if done.contains(&id) {
             continue;

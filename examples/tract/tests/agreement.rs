@@ -225,6 +225,18 @@ fn what_knows_its_axes_has_them_where_they_were() -> Result {
 }
 
 #[test]
+fn inputs_that_nothing_takes_are_still_inputs() -> Result {
+    let (mut net, at) = Net::new([1, 8, 6, 6], 8)?;
+    net.model.add_source("other", f32::fact([1, 2]))?;
+    let at = net.pointwise(at, 8)?;
+    net.model.select_output_outlets(&[at])?;
+    let (ours, _) = with_dwsep(net.model, KernelSet::native()?)?;
+    assert_eq!(ours.inputs.len(), 2);
+    assert_eq!(ours.input_fact(1)?.shape.as_concrete(), Some(&[1, 2][..]));
+    Ok(())
+}
+
+#[test]
 fn what_is_used_twice_is_still_there() -> Result {
     let (mut net, at) = Net::new([1, 8, 6, 6], 4)?;
     let first = net.depthwise(at, 1)?;
