@@ -81,6 +81,10 @@ pub trait Scheme: sealed::Sealed + Sized + Copy + Send + Sync + Debug + 'static 
     /// these bits.
     #[doc(hidden)]
     fn met_in_place(form: Self::PwForm, epilogue: &Self::Epilogue, k: usize) -> Option<u8>;
+    /// Whether a kernel takes whole windows ([`PwArgs::whole_windows`](crate::kernel::args::PwArgs)) where they lie, when it changes elements by
+    /// these bits.
+    #[doc(hidden)]
+    fn windows_in_place(form: Self::PwForm, epilogue: &Self::Epilogue) -> Option<u8>;
     /// Whether a kernel is worth its preparation for sums of `depth` products.
     #[doc(hidden)]
     fn suits(form: Self::PwForm, depth: usize) -> bool;
@@ -146,6 +150,10 @@ impl Scheme for F32 {
     }
 
     fn met_in_place((): (), _epilogue: &EpilogueF32, _k: usize) -> Option<u8> {
+        None
+    }
+
+    fn windows_in_place((): (), _epilogue: &EpilogueF32) -> Option<u8> {
         None
     }
 
@@ -255,6 +263,11 @@ macro_rules! quantised {
                 // Weights with a zero point take a constant of each row.
                 let plain = epilogue.weight_zero_point == 0 && k.is_multiple_of(form.kr);
                 (form.in_place && plain).then(|| form.flip(epilogue))
+            }
+
+            fn windows_in_place(form: FormQ8, epilogue: &EpilogueQ8) -> Option<u8> {
+                let plain = epilogue.weight_zero_point == 0;
+                (form.windows && plain).then(|| form.flip(epilogue))
             }
 
             fn suits(form: FormQ8, depth: usize) -> bool {

@@ -80,6 +80,7 @@ macro_rules! pw_q8 {
                         | crate::pack::Word::Signed
                         | crate::pack::Word::SignedPairs
                 ),
+                windows: <$v as crate::simd::q8::Sums>::WINDOWS,
             };
             // What one broadcast of a row's words meets.
             const { assert!(FORM.kr * FORM.bytes() == <$v as crate::simd::q8::Sums>::STEP) }

@@ -62,6 +62,9 @@ pub(crate) fn rows<S: Scheme>(
                 (right, down)
             }
         };
+        let whole = pieces == 1
+            && (taps_y.len(), taps_x.len()) == (WINDOW, WINDOW)
+            && input.layout().dense_len().is_some();
         let (read, write) = (rectangle.input_offset(from), rectangle.output_offset(to));
         for call in 0..calls {
             // Without taps nothing is read, and the offset may lie beyond the input.
@@ -70,22 +73,27 @@ pub(crate) fn rows<S: Scheme>(
             } else {
                 read + call * a_call
             };
+            let input = input.from(read);
+            // From the first element of the first window to the last of the last, where segments are as long as in a panel.
+            let reach = (m - 1) * a_row + (WINDOW - 1) * from.h + op.packed.panels.segment_rows;
             let args = PwArgs::<S::Domain> {
                 m,
                 n: op.packed.c_out,
                 k,
                 pieces,
                 segments: taps_y.len(),
-                a: input.from(read).as_ptr().cast(),
+                a: input.as_ptr().cast(),
                 a_row,
                 a_segment: from.h,
                 a_piece: from.w,
                 flip: 0,
+                whole_windows: whole && reach <= input.len(),
+                change: 0,
                 header: 0,
                 b: op.packed.panels.data.as_ptr(),
                 b_panel: op.packed.panels.panel_bytes,
-                k_first: (taps_y.start * WINDOW + taps_x.start) * c_in,
-                k_segment: WINDOW * c_in,
+                k_first: taps_y.start * op.packed.panels.segment_rows + taps_x.start * c_in,
+                k_segment: op.packed.panels.segment_rows,
                 c: output.data().alias(write + call * c_call).ptr().cast(),
                 c_row,
                 residual: ptr::null(),
@@ -96,7 +104,7 @@ pub(crate) fn rows<S: Scheme>(
             // SAFETY: the conditions of `PwArgs`.
             // 1. Packing has checked the ISA. 2, 4. The views have been checked when they were made and their shapes against the op's;
             // a rectangle's taps fall onto the input (`Geometry`), those of a window row are `pieces * k` elements; the output is this
-            // worker's. 3. The panels were packed by this kernel's `nr` for `9 * c_in` rows, and taps are within the window.
+            // worker's. 3. The panels were packed by this kernel's `nr` for `depth` rows, and taps are within the window.
             // 5. Null. 6. Bands are not empty.
             unsafe { prepared::run(kernel, &args, op.packed.depth(), scratch) }
         }

@@ -52,6 +52,7 @@ impl<S: Scheme> PackedConv3x3<S> {
             &GemmSource {
                 c_out,
                 k: WINDOW * WINDOW * c_in,
+                segments: WINDOW,
                 filter,
             },
             kernel,
@@ -74,9 +75,9 @@ impl<S: Scheme> PackedConv3x3<S> {
         (self.c_in, self.c_out)
     }
 
-    /// Elements that an output is made of.
+    /// Rows of a panel.
     pub(crate) fn depth(&self) -> usize {
-        WINDOW * WINDOW * self.c_in
+        WINDOW * self.panels.segment_rows
     }
 
     /// Bytes of the packed weights.

@@ -20,7 +20,7 @@ use crate::scheme::{Domain, Scheme};
 /// gaps between pixels, a segment is in `pieces` of `k` elements; otherwise it is one piece.
 ///
 /// A kernel with a preparation meets prepared rows instead, `a_row` bytes apart, of one segment and one piece of `k` elements; or, where
-/// [`Scheme::met_in_place`] says so, rows as they lie.
+/// [`Scheme::met_in_place`] or [`Scheme::windows_in_place`] say so, rows as they lie.
 ///
 /// # Safety
 /// A kernel may be called when
@@ -51,6 +51,11 @@ pub struct PwArgs<D: Domain> {
     pub(crate) a_piece: usize,
     /// Of quantised schemes, which bits of every element of A are the other way round.
     pub(crate) flip: u8,
+    /// Whether `a + r * a_row + s * a_segment` is readable for as many elements as a panel has rows for a segment, and these are all that an
+    /// output is made of.
+    pub(crate) whole_windows: bool,
+    /// Where a quantised kernel meets segments in place, what it changes the bits of elements by.
+    pub(crate) change: u8,
     /// Bytes in front of the words of a prepared row; 0 where rows are met in place.
     pub(crate) header: usize,
     pub(crate) b: *const u8,

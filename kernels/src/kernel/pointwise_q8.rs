@@ -34,7 +34,13 @@ pub(crate) unsafe fn run<V: Sums, const MR: usize, const NV: usize, const KR: us
             // SAFETY: panels that there are.
             unsafe {
                 if panels - panel >= ROW_PANELS && V::MARK_BYTES == 0 {
-                    tile::<V, 1, NV, NV, ROW_PANELS>(p, steps, 0, panel, &mut Ahead::nothing());
+                    tile::<V, 1, NV, NV, ROW_PANELS, false>(
+                        p,
+                        steps,
+                        0,
+                        panel,
+                        &mut Ahead::nothing(),
+                    );
                     panel += ROW_PANELS;
                 } else {
                     tile_of::<V, 1, NV>(p, steps, 0, 1, panel, &mut Ahead::nothing());
@@ -86,21 +92,28 @@ unsafe fn tile_of<V: Sums, const MR: usize, const NV: usize>(
     ahead: &mut Ahead,
 ) {
     macro_rules! tiles {
-        ($v:ty, $used:tt, $($rows:literal)+) => {
+        ($v:ty, $used:tt, $windows:literal, $($rows:literal)+) => {
             match rows {
-                $($rows if MR >= $rows => tile::<$v, $rows, NV, $used, 1>(p, steps, row, panel, ahead),)+
-                _ => tile::<$v, 1, NV, $used, 1>(p, steps, row, panel, ahead),
+                $($rows if MR >= $rows => tile::<$v, $rows, NV, $used, 1, $windows>(p, steps, row, panel, ahead),)+
+                _ => tile::<$v, 1, NV, $used, 1, $windows>(p, steps, row, panel, ahead),
             }
         };
     }
     // SAFETY: the caller's promise; each arm computes as many rows as there are.
     unsafe {
-        if V::MARK_BYTES > 0 && has_mark::<V, NV>(p, panel) {
-            tiles!(V::Marked, NV, 12 11 10 9 8 7 6 5 4 3 2)
-        } else if V::NARROW && NV > 1 && p.n - panel * NV * V::LANES <= V::LANES {
-            tiles!(V, 1, 12 11 10 9 8 7 6 5 4 3 2)
+        let narrow = V::NARROW && NV > 1 && p.n - panel * NV * V::LANES <= V::LANES;
+        if V::WINDOWS && p.segments > 1 {
+            if narrow {
+                tiles!(V, 1, true, 12 11 10 9 8 7 6 5 4 3 2)
+            } else {
+                tiles!(V, NV, true, 12 11 10 9 8 7 6 5 4 3 2)
+            }
+        } else if V::MARK_BYTES > 0 && has_mark::<V, NV>(p, panel) {
+            tiles!(V::Marked, NV, false, 12 11 10 9 8 7 6 5 4 3 2)
+        } else if narrow {
+            tiles!(V, 1, false, 12 11 10 9 8 7 6 5 4 3 2)
         } else {
-            tiles!(V, NV, 12 11 10 9 8 7 6 5 4 3 2)
+            tiles!(V, NV, false, 12 11 10 9 8 7 6 5 4 3 2)
         }
     }
     const { assert!(MR <= 12, "add arms above") }
@@ -121,12 +134,19 @@ unsafe fn has_mark<V: Sums, const NV: usize>(p: &PwArgs<Bytes>, panel: usize) ->
     }
 }
 
-/// One tile of `M` rows and `P` panels of `NV` vectors, of which the first `USED` are computed.
+/// One tile of `M` rows and `P` panels of `NV` vectors, of which the first `USED` are computed. Rows are one segment each, or `WINDOWS`.
 ///
 /// # Safety
 /// As [`run`]; rows `row..row + M` and panels `panel..panel + P` are among those of `p`, and all columns that there are within `USED` vectors.
 #[inline(always)]
-unsafe fn tile<V: Sums, const M: usize, const NV: usize, const USED: usize, const P: usize>(
+unsafe fn tile<
+    V: Sums,
+    const M: usize,
+    const NV: usize,
+    const USED: usize,
+    const P: usize,
+    const WINDOWS: bool,
+>(
     p: &PwArgs<Bytes>,
     steps: usize,
     row: usize,
@@ -153,31 +173,38 @@ unsafe fn tile<V: Sums, const M: usize, const NV: usize, const USED: usize, cons
                 }
             }
         }
-        let (mut a_step, mut b_step) = (a.add(p.header), packed.add(8 * nr + V::MARK_BYTES));
-        let mut left = steps;
-        while left > 0 {
-            let chunk = left.min(CHUNK);
-            let done = V::own_steps(&mut acc, a_step, p.a_row, b_step, p.b_panel, chunk);
-            a_step = a_step.add(done * V::STEP);
-            b_step = b_step.add(done * nr * V::STEP);
-            for _ in done..chunk {
-                for q in 0..P {
-                    let mut columns = [V::columns(b_step.add(q * p.b_panel)); USED];
-                    for (v, columns) in columns.iter_mut().enumerate().skip(1) {
-                        *columns = V::columns(b_step.add(q * p.b_panel + v * V::LANES * V::STEP));
-                    }
-                    for (m, acc) in acc.iter_mut().enumerate() {
-                        let row = V::row(a_step.add(m * p.a_row));
-                        for (acc, columns) in acc[q].iter_mut().zip(columns) {
-                            *acc = acc.dot(row, columns);
+        let mut b_step = packed.add(8 * nr + V::MARK_BYTES);
+        for segment in 0..if WINDOWS { p.segments } else { 1 } {
+            let mut a_step = a.add(p.header + segment * p.a_segment);
+            let mut left = steps;
+            while left > 0 {
+                let chunk = left.min(CHUNK);
+                let done = V::own_steps(&mut acc, a_step, p.a_row, b_step, p.b_panel, chunk);
+                a_step = a_step.add(done * V::STEP);
+                b_step = b_step.add(done * nr * V::STEP);
+                for _ in done..chunk {
+                    for q in 0..P {
+                        let mut columns = [V::columns(b_step.add(q * p.b_panel)); USED];
+                        for (v, columns) in columns.iter_mut().enumerate().skip(1) {
+                            let at = q * p.b_panel + v * V::LANES * V::STEP;
+                            *columns = V::columns(b_step.add(at));
+                        }
+                        for (m, acc) in acc.iter_mut().enumerate() {
+                            let mut row = V::row(a_step.add(m * p.a_row));
+                            if WINDOWS {
+                                row = V::changed(row, p.change);
+                            }
+                            for (acc, columns) in acc[q].iter_mut().zip(columns) {
+                                *acc = acc.dot(row, columns);
+                            }
                         }
                     }
+                    a_step = a_step.add(V::STEP);
+                    b_step = b_step.add(nr * V::STEP);
                 }
-                a_step = a_step.add(V::STEP);
-                b_step = b_step.add(nr * V::STEP);
+                ahead.step();
+                left -= chunk;
             }
-            ahead.step();
-            left -= chunk;
         }
         #[allow(clippy::needless_range_loop, reason = "of `acc` it is the inner index")]
         for q in 0..P {

@@ -52,6 +52,14 @@ pub(crate) unsafe fn run<S: Scheme>(
         // SAFETY: the caller's promise; rows of elements are what `met_in_place` says.
         return unsafe { (kernel.run)(p) };
     }
+    // A single row meets several panels at a time, which windows do not.
+    if p.whole_windows
+        && p.m > 1
+        && let Some(change) = S::windows_in_place(kernel.form, &p.epilogue)
+    {
+        // SAFETY: the caller's promise; segments are readable for whole steps.
+        return unsafe { (kernel.run)(&PwArgs { change, ..*p }) };
+    }
     debug_assert_eq!(p.flip, 0, "only rows that are met in place are changed");
     let row_bytes = S::row_bytes(kernel.form, depth);
     let most = block_rows(kernel, depth, p.m);
@@ -77,6 +85,7 @@ pub(crate) unsafe fn run<S: Scheme>(
             a_row: row_bytes,
             a_segment: 0,
             a_piece: 0,
+            whole_windows: false,
             header: ROW_HEADER,
             k_first: 0,
             k_segment: 0,

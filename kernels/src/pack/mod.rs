@@ -106,6 +106,8 @@ pub struct Panels<S: Scheme> {
     pub(crate) data: Arc<AlignedBytes>,
     /// Bytes from a panel to the next.
     pub(crate) panel_bytes: usize,
+    /// Rows of a panel for each of the [`GemmSource::segments`].
+    pub(crate) segment_rows: usize,
     pub(crate) params: S::Params,
 }
 
@@ -114,6 +116,8 @@ pub struct Panels<S: Scheme> {
 pub struct GemmSource<'a, S: Scheme> {
     pub(crate) c_out: usize,
     pub(crate) k: usize,
+    /// Parts of `k` that lie in memory apart: the rows of a window.
+    pub(crate) segments: usize,
     pub(crate) filter: Filter<'a, S>,
 }
 
@@ -173,6 +177,7 @@ pub(crate) fn expect_filter<S: Scheme>(
 fn panels<S: Scheme>(
     count: usize,
     bytes: Option<usize>,
+    segment_rows: usize,
     params: S::Params,
     mut fill: impl FnMut(usize, &mut [u8]),
 ) -> Result<Panels<S>> {
@@ -189,6 +194,7 @@ fn panels<S: Scheme>(
     Ok(Panels {
         data: Arc::new(data),
         panel_bytes,
+        segment_rows,
         params,
     })
 }

@@ -36,6 +36,8 @@ pub struct FormQ8 {
     pub(crate) word: Word,
     /// Whether rows of bytes that are whole steps and have no constant can be met where they lie.
     pub(crate) in_place: bool,
+    /// Whether rows in segments can be, each of which is rounded up to whole steps: what is read beyond it meets weights of zero.
+    pub(crate) windows: bool,
 }
 
 /// What is multiplied.
@@ -73,6 +75,15 @@ impl FormQ8 {
     #[inline(always)]
     pub(crate) fn flip(self, epilogue: &EpilogueQ8) -> u8 {
         epilogue.input_flip ^ if self.word == Word::Unsigned { 0x80 } else { 0 }
+    }
+
+    /// Rows of a panel for a segment of `k` elements.
+    fn segment_rows(self, k: usize, weight_zero_point: i32) -> usize {
+        if self.windows && weight_zero_point == 0 {
+            k.next_multiple_of(self.kr)
+        } else {
+            k
+        }
     }
 
     /// Whether some panels are marked.
@@ -216,6 +227,7 @@ pub(crate) fn gemm_q8<S: Quantised>(
     let &GemmSource {
         c_out,
         k,
+        segments,
         ref filter,
     } = source;
     let (nr, form) = (kernel.nr, kernel.form);
@@ -229,11 +241,13 @@ pub(crate) fn gemm_q8<S: Quantised>(
     let step_bytes = nr * form.kr * form.bytes();
     let head =
         nr * (size_of::<i32>() + size_of::<f32>()) + if form.marks() { MARK_BYTES } else { 0 };
-    let bytes = k
+    let segment = k / segments;
+    let room = form.segment_rows(segment, params.weight_zero_point);
+    let bytes = (segments * room)
         .div_ceil(form.kr)
         .checked_mul(step_bytes)
         .and_then(|b| b.checked_add(head));
-    panels(c_out.div_ceil(nr), bytes, params, |panel, bytes| {
+    panels(c_out.div_ceil(nr), bytes, room, params, |panel, bytes| {
         let (head, steps) = bytes.split_at_mut(head);
         let columns = panel * nr..c_out.min((panel + 1) * nr);
         let marked = columns.clone().any(|channel| match form.word {
@@ -264,6 +278,7 @@ pub(crate) fn gemm_q8<S: Quantised>(
                 word => {
                     let zw = params.weight_zero_point;
                     for (i, w) in weights.clone().enumerate() {
+                        let i = i / segment * room + i % segment;
                         let step = &mut steps[i / form.kr * step_bytes..][..step_bytes];
                         let at = column * form.kr + i % form.kr;
                         match word {
@@ -360,7 +375,7 @@ pub(crate) fn depthwise_q8<S: Quantised>(
     }
     let tile_bytes = dw_tile_bytes(ct, form.pairs);
     let bytes = channels.div_ceil(ct).checked_mul(tile_bytes);
-    panels(1, bytes, params, |_, bytes| {
+    panels(1, bytes, TAPS, params, |_, bytes| {
         // Half a tile of channels is there twice, for kernels that meet two pixels as one vector.
         let lanes = if 2 * channels == ct { ct } else { channels };
         for lane in 0..lanes {

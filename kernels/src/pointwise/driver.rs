@@ -166,6 +166,8 @@ pub(crate) fn rows<S: Scheme>(
             a_segment: 0,
             a_piece: 0,
             flip,
+            whole_windows: false,
+            change: 0,
             header: 0,
             b: panels.as_ptr(),
             b_panel: packed.panels.panel_bytes,

@@ -42,6 +42,7 @@ impl<S: Scheme> PackedPointwise<S> {
             &GemmSource {
                 c_out,
                 k: c_in,
+                segments: 1,
                 filter,
             },
             kernel,

@@ -18,6 +18,8 @@ pub(crate) unsafe trait Sums: Copy {
     type Marked: Sums;
     /// Whether a panel of which one vector holds all columns that there are is computed by that vector alone. Not with steps of one's own.
     const NARROW: bool = false;
+    /// Whether a kernel meets segments of rows in place, and changes their bits itself by [`changed`](Sums::changed).
+    const WINDOWS: bool = false;
     /// Which of the constants of a row is this kind's.
     const CONSTANT: usize = 0;
 
@@ -48,6 +50,11 @@ pub(crate) unsafe trait Sums: Copy {
 
     /// Reads `STEP` bytes.
     unsafe fn row(p: *const u8) -> Self::Row;
+    /// The same elements with these bits changed. Only where there are `WINDOWS`.
+    #[inline(always)]
+    unsafe fn changed(row: Self::Row, _bits: u8) -> Self::Row {
+        row
+    }
     /// Reads `STEP * LANES` bytes.
     unsafe fn columns(p: *const u8) -> Self::Columns;
     /// `self + row x columns`

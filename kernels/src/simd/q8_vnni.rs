@@ -31,6 +31,7 @@ impl Vnni512 {
 unsafe impl Sums for Vnni512 {
     const LANES: usize = 16;
     const NARROW: bool = true;
+    const WINDOWS: bool = true;
 
     type Marked = Self;
     type Row = __m512i;
@@ -58,6 +59,12 @@ unsafe impl Sums for Vnni512 {
     unsafe fn row(p: *const u8) -> __m512i {
         // SAFETY: readable for a step.
         unsafe { _mm512_set1_epi32(p.cast::<i32>().read_unaligned()) }
+    }
+
+    #[inline(always)]
+    unsafe fn changed(row: __m512i, bits: u8) -> __m512i {
+        // SAFETY: the features.
+        unsafe { _mm512_xor_si512(row, _mm512_set1_epi8(bits as i8)) }
     }
 
     #[inline(always)]

@@ -41,6 +41,7 @@ const FORM: FormQ8 = FormQ8 {
     word: Word::Signed,
     // They have to be paired.
     in_place: false,
+    windows: false,
 };
 
 /// Writes the rows of `block`, in pairs.
