@@ -34,64 +34,12 @@
 //! # Ok::<(), dwsep::Error>(())
 //! ```
 //!
-//! # Layouts
+//! # What is promised
 //!
-//! Tensors are `[N, H, W, C]` with contiguous channels; distances between images, rows and pixels are the caller's ([`View`],
-//! [`ViewMut`], [`Strides`]), in elements. Weights come as TensorFlow Lite stores them: `[c_out, c_in]`, `[c_out, 3, 3, c_in]`,
-//! depthwise `[3, 3, C]`. No byte outside of the caller's slices, and none between strided elements, is read or written: tails are
-//! masked or partial. Where pixels lie a multiple of 1 KB apart (from 256 channels of f32 on) the rows of a window compete for the same
-//! sets of an 8-way first-level cache: [`Strides::spread`] makes depthwise up to four times as fast.
-//!
-//! # Numerics
-//!
-//! A contract, which the tests prove for every kernel:
-//!
-//! 1. Bias first, then taps row-major and `k` ascending, one step each. On `avx2_fma`, `neon` and `neon_in_order` a step is one fused multiply-add:
-//!    these give **the same bits**, those of `reference::*_fma`. On `scalar` and `portable` it is a multiplication and an addition:
-//!    the bits of the plain `reference::*`. Between the two the difference is at most `gamma(2k + 1) * (|bias| + sum |a||w|)`, with
-//!    `gamma(n) = n u / (1 - n u)` and `u = 2^-24`.
-//! 2. The same bits for any executor, number of threads, split into rows, fused or not.
-//! 3. Then the residual is added, then the activation applied ([`Activation`] has the definitions). NaN propagates. The sign of a
-//!    zero is unspecified.
-//! 4. Padding contributes nothing, even where weights are infinite or NaN.
-//! 5. 8-bit integers ([`Qs8`], [`Qu8`]): **the same bits on every ISA**. No sum saturates, and packing refuses weights whose sums could leave
-//!    i32. Then `x = acc as f32 * (input.scale * weight_scale / output.scale)`, clamped to the activation's bounds less the output's
-//!    zero point, rounded to the nearest integer, ties to even, plus the zero point: what TensorFlow Lite gives with its XNNPACK delegate.
-//!    [`quantised`] has the rules of sums and means.
-//! 6. The floating-point environment is neither read nor changed. [`Filter::flush_subnormals`] is offered when packing.
-//!
-//! # Threads
-//!
-//! The caller owns them. An [`Executor`] lends them for the time of a call ([`Serial`], or `Rayon` behind the feature `rayon`);
-//! [`with_team`] lends them for a sequence of ops, between which they wait by spinning; engines that schedule by themselves call `run_rows`
-//! with row ranges of their own. Work is split over output rows or over panels of
-//! output channels, never over `k`.
-//!
-//! # Dispatch
-//!
-//! [`KernelSet::native`] takes the best kernels that this CPU runs, [`KernelSet::up_to`] none above an [`Isa`], and the environment
-//! variable `DWSEP_ISA` (feature `std`) names a maximum that only ever lowers. [`kernels`] lists all of them.
-//!
-//! | tier | kernels | proved by |
-//! |---|---|---|
-//! | `scalar`, `portable` | f32, integers | running, on x86-64 and on AArch64 under emulation |
-//! | `avx2_fma` | f32, integers | running |
-//! | `avx_vnni` | integers | nothing: no machine of the authors' has it, so it has to be asked for by name |
-//! | `avx512_vnni` | integers | running |
-//! | `neon_in_order`, `neon` | f32, integers | running under emulation |
-//! | `neon_dotprod`, `neon_i8mm` | integers | running under emulation |
-//!
-//! A tier without kernels of a kind has those of the tier below it.
-//!
-//! # Features
-//!
-//! | feature | what it brings |
-//! |---|---|
-//! | `std` (default) | `DWSEP_ISA`; the tiers `neon_dotprod` and `neon_i8mm`; the module `peak`, which measures what this machine can do |
-//! | `rayon` | the executor `Rayon` |
-//! | `huge-pages` | large [`AlignedBytes`] come from the operating system, in huge pages where it has them |
-//! | `portable` | the tier on the crate `wide` (SSE2, wasm simd128) |
-//! | `testing` | every kernel with problems to feed it, guarded buffers and derived error bounds; for tests, benches and fuzzing |
+//! The same bits from every kernel of a family, on any number of threads ([`guide::numerics`]); no byte outside of the caller's slices is
+//! touched ([`guide::layouts`]); threads and workspace are the caller's ([`guide::threads`]); what is wrong with a call comes back as an
+//! [`Error`] that names it, before anything is written. Which kernels run is in [`guide::dispatch`], what to enable in
+//! [`guide::features`].
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
@@ -109,6 +57,7 @@ mod epilogue;
 mod error;
 mod executor;
 mod geometry;
+pub mod guide;
 mod kernel;
 mod memory;
 mod pack;
