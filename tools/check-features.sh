@@ -2,7 +2,7 @@
 # `cargo check` of the crate `dwsep` under every combination of features that makes sense, warnings as errors: an import that only one
 # feature uses, or an item that none does, shows here.
 #
-# `rayon`, `huge-pages` and `testing` bring `std`, so that they are combined with it alone.
+# `rayon`, `huge-pages` and `testing` bring `std`, and `testing` brings `qs8`: they are combined with nothing else.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -29,5 +29,9 @@ while read -r features; do
         exit 1
     fi
     count=$((count + 1))
-done < <(subsets portable; subsets portable rayon huge-pages testing | sed 's/^/std,/')
+done < <(
+    subsets portable qs8
+    subsets portable qs8 rayon huge-pages | sed 's/^/std,/'
+    subsets portable rayon huge-pages | sed 's/^/testing,/'
+)
 echo "check-features: $count combinations build"

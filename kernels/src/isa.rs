@@ -26,7 +26,7 @@ macro_rules! features {
 }
 
 /// As on x86-64. The standard library asks, which `core` cannot: without the feature `std` there is what the whole build is compiled for.
-#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+#[cfg(all(feature = "qs8", target_arch = "aarch64", target_feature = "neon"))]
 macro_rules! features {
     ($d:tt $name:ident: $($feature:tt),+) => {
         mod $name {
@@ -53,14 +53,14 @@ macro_rules! features {
 features!($ avx2_fma: "avx2", "fma");
 
 // Behind the semicolon: what `cpufeatures` does not know and `arch/x86_64/cpuid.rs` asks for.
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(feature = "qs8", target_arch = "x86_64"))]
 features!($ avx_vnni: "avx2", "fma"; "avxvnni");
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(feature = "qs8", target_arch = "x86_64"))]
 features!($ avx512_vnni: "avx512f", "avx512bw", "avx512vl", "avx2", "fma"; "avx512vnni");
 
-#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+#[cfg(all(feature = "qs8", target_arch = "aarch64", target_feature = "neon"))]
 features!($ neon_dotprod: "dotprod");
-#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+#[cfg(all(feature = "qs8", target_arch = "aarch64", target_feature = "neon"))]
 features!($ neon_i8mm: "i8mm");
 
 /// NEON is part of AArch64's base: the compiler may use it everywhere, so there is nothing to ask and nothing to gate.
@@ -84,19 +84,19 @@ pub enum Isa {
     Portable,
     /// AVX2 and FMA on x86-64.
     Avx2Fma,
-    /// AVX2 and AVX-VNNI on x86-64: kernels of 8-bit integers for CPUs that have VNNI and no AVX-512. No machine has run them yet, so
+    /// AVX2 and AVX-VNNI on x86-64: kernels of 8-bit integers (feature `qs8`) for CPUs that have VNNI and no AVX-512. No machine has run them yet, so
     /// that they are taken only where they are asked for by name.
     AvxVnni,
-    /// AVX-512 (F, BW, VL) and AVX512-VNNI on x86-64: kernels of 8-bit integers.
+    /// AVX-512 (F, BW, VL) and AVX512-VNNI on x86-64: kernels of 8-bit integers (feature `qs8`).
     Avx512Vnni,
     /// Advanced SIMD on AArch64, with loops for cores that execute in program order: Cortex-A35, A53, A55. It runs on every core,
     /// and gives the same bits; on a machine where it is the best, asking for [`Isa::Neon`] by name gives that.
     NeonInOrder,
     /// Advanced SIMD on AArch64.
     Neon,
-    /// The dot products of Armv8.2 (`sdot`) on AArch64: kernels of 8-bit integers. Needs the feature `std` to be found.
+    /// The dot products of Armv8.2 (`sdot`) on AArch64: kernels of 8-bit integers (feature `qs8`). Needs the feature `std` to be found.
     NeonDotprod,
-    /// The matrix products of Armv8.6 (`smmla`) on AArch64: kernels of 8-bit integers. Needs the feature `std` to be found.
+    /// The matrix products of Armv8.6 (`smmla`) on AArch64: kernels of 8-bit integers (feature `qs8`). Needs the feature `std` to be found.
     NeonI8mm,
 }
 
@@ -146,20 +146,22 @@ impl Isa {
             Isa::Portable => cfg!(feature = "portable"),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2Fma => avx2_fma::get(),
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(feature = "qs8", target_arch = "x86_64"))]
             Isa::AvxVnni => avx_vnni::get() && crate::arch::x86_64::cpuid::avx_vnni(),
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(feature = "qs8", target_arch = "x86_64"))]
             Isa::Avx512Vnni => avx512_vnni::get() && crate::arch::x86_64::cpuid::avx512_vnni(),
             #[cfg(not(target_arch = "x86_64"))]
-            Isa::Avx2Fma | Isa::AvxVnni | Isa::Avx512Vnni => false,
+            Isa::Avx2Fma => false,
+            #[cfg(not(all(feature = "qs8", target_arch = "x86_64")))]
+            Isa::AvxVnni | Isa::Avx512Vnni => false,
             Isa::NeonInOrder | Isa::Neon => {
                 cfg!(all(target_arch = "aarch64", target_feature = "neon"))
             }
-            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            #[cfg(all(feature = "qs8", target_arch = "aarch64", target_feature = "neon"))]
             Isa::NeonDotprod => neon_dotprod::get(),
-            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            #[cfg(all(feature = "qs8", target_arch = "aarch64", target_feature = "neon"))]
             Isa::NeonI8mm => neon_i8mm::get(),
-            #[cfg(not(all(target_arch = "aarch64", target_feature = "neon")))]
+            #[cfg(not(all(feature = "qs8", target_arch = "aarch64", target_feature = "neon")))]
             Isa::NeonDotprod | Isa::NeonI8mm => false,
         }
     }

@@ -65,7 +65,9 @@ mod pack;
 pub mod peak;
 mod pointwise;
 mod pool;
+#[cfg(feature = "qs8")]
 pub mod quantised;
+#[cfg(feature = "qs8")]
 mod quantization;
 mod registry;
 mod scheme;
@@ -93,8 +95,11 @@ pub use memory::AlignedBytes;
 pub use pack::Filter;
 pub use pointwise::{PackedPointwise, Pointwise};
 pub use pool::{AveragePool, PoolWindow};
+#[cfg(feature = "qs8")]
 pub use quantization::{FilterQuantization, Quantization};
-pub use scheme::{F32, Qs8, Qu8, Quantised, Scheme};
+pub use scheme::{F32, Scheme};
+#[cfg(feature = "qs8")]
+pub use scheme::{Qs8, Qu8, Quantised};
 pub use selfcheck::{KernelInfo, SelfCheckError, kernels};
 pub use separable::Separable;
 pub use shape::{Nhwc, Padding, Stride};
@@ -103,6 +108,7 @@ pub use view::{Strides, View, ViewMut};
 /// The ops by their definitions: naive loops, one for kernels that fuse multiply and add (`*_fma`) and one for those that do not; of
 /// quantised ones a single one.
 pub mod reference {
+    #[cfg(feature = "qs8")]
     pub mod quantised;
 
     pub use crate::conv3x3::reference as conv3x3;

@@ -7,10 +7,14 @@ use core::fmt;
 use crate::kernel::args::{DwKernel, PwKernel};
 use crate::reference;
 use crate::{
-    Activation, Depthwise, Error, F32, Filter, FilterQuantization, Isa, Nhwc, PackedDepthwise,
-    PackedPointwise, Padding, Pointwise, Qs8, Qu8, Quantised, Quantization, Scheme, Serial, Stride,
-    View, ViewMut,
+    Activation, Depthwise, Error, F32, Filter, Isa, Nhwc, PackedDepthwise, PackedPointwise,
+    Padding, Pointwise, Scheme, Serial, Stride, View, ViewMut,
 };
+#[cfg(feature = "qs8")]
+use crate::{Qs8, Qu8};
+
+#[cfg(feature = "qs8")]
+mod integers;
 
 /// A row of a table.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +23,9 @@ pub struct KernelInfo(Row);
 #[derive(Clone, Copy, Debug)]
 enum Row {
     F32(Of<F32>),
+    #[cfg(feature = "qs8")]
     Qs8(Of<Qs8>),
+    #[cfg(feature = "qs8")]
     Qu8(Of<Qu8>),
 }
 
@@ -34,7 +40,9 @@ macro_rules! inside {
     ($row:expr, $of:ident => $body:expr) => {
         match $row {
             Row::F32($of) => $body,
+            #[cfg(feature = "qs8")]
             Row::Qs8($of) => $body,
+            #[cfg(feature = "qs8")]
             Row::Qu8($of) => $body,
         }
     };
@@ -42,7 +50,9 @@ macro_rules! inside {
 
 /// Every kernel of this build: those of single precision, then of i8, then of u8; of an op those first that dispatch prefers.
 pub fn kernels() -> impl Iterator<Item = KernelInfo> {
-    let rows = of(Row::F32).chain(of(Row::Qs8)).chain(of(Row::Qu8));
+    let rows = of(Row::F32);
+    #[cfg(feature = "qs8")]
+    let rows = rows.chain(of(Row::Qs8)).chain(of(Row::Qu8));
     rows.map(KernelInfo)
 }
 
@@ -116,7 +126,9 @@ impl KernelInfo {
     pub fn dtype(&self) -> &'static str {
         match self.0 {
             Row::F32(_) => "f32",
+            #[cfg(feature = "qs8")]
             Row::Qs8(_) => "qs8",
+            #[cfg(feature = "qs8")]
             Row::Qu8(_) => "qu8",
         }
     }
@@ -146,8 +158,10 @@ impl KernelInfo {
             Row::F32(Of::Depthwise(kernel)) => {
                 images().try_for_each(|(stride, c)| depthwise(kernel, stride, c))
             }
-            Row::Qs8(of) => integers(of),
-            Row::Qu8(of) => integers(of),
+            #[cfg(feature = "qs8")]
+            Row::Qs8(of) => integers::check(of),
+            #[cfg(feature = "qs8")]
+            Row::Qu8(of) => integers::check(of),
         }
     }
 }
@@ -256,138 +270,6 @@ fn depthwise(
     compare(&expected, &found)
 }
 
-fn integers<S: Quantised>(of: Of<S>) -> Result<(), SelfCheckError> {
-    for unsigned in [false, true] {
-        match of {
-            Of::Pointwise(kernel) => MATRICES.iter().try_for_each(|&(m, c_in, c_out)| {
-                let shape = Nhwc::new(1, 1, m, c_in);
-                Integers::new(shape, c_in, c_out, unsigned).check(
-                    Padding::NONE,
-                    Stride::One,
-                    reference::quantised::pointwise,
-                    |filter, activation, input, found| {
-                        let packed = PackedPointwise::pack(kernel, c_in, c_out, filter)?;
-                        let op = Pointwise::new(&packed, shape, activation)?;
-                        let output = ViewMut::new(found, op.output_shape())?;
-                        let mut workspace = vec![0; op.workspace_len(1)];
-                        op.run(&Serial, View::new(input, shape)?, output, &mut workspace)
-                    },
-                )
-            })?,
-            Of::Depthwise(kernel) => images().try_for_each(|(stride, c)| {
-                let shape = Nhwc::new(1, 10, 11, c);
-                let padding = Padding::same(shape.h, shape.w, stride);
-                Integers::new(shape, 9, c, unsigned).check(
-                    padding,
-                    stride,
-                    reference::quantised::depthwise,
-                    |filter, activation, input, found| {
-                        let packed = PackedDepthwise::pack(kernel, c, filter)?;
-                        let op = Depthwise::new(&packed, shape, stride, padding, activation)?;
-                        let output = ViewMut::new(found, op.output_shape())?;
-                        op.run(&Serial, View::new(input, shape)?, output, &mut [])
-                    },
-                )
-            })?,
-        }
-    }
-    Ok(())
-}
-
-/// Operands of a quantised convolution, the same everywhere.
-struct Integers<S: Quantised> {
-    shape: Nhwc,
-    input: Vec<S::Elem>,
-    weights: Vec<u8>,
-    unsigned: bool,
-    bias: Vec<i32>,
-    scales: Vec<f32>,
-    /// What outputs are a 64th of.
-    spread: f32,
-}
-
-impl<S: Quantised> Integers<S> {
-    fn new(shape: Nhwc, terms: usize, c_out: usize, unsigned: bool) -> Self {
-        let integers = |len, seed| {
-            numbers(len, seed)
-                .into_iter()
-                .map(|x| (x * 128.0) as i32 + 128)
-        };
-        let of_scheme = |x| S::elem(S::LEAST + x);
-        Self {
-            shape,
-            input: integers(shape.h * shape.w * shape.c, 8)
-                .map(of_scheme)
-                .collect(),
-            weights: integers(terms * c_out, 9).map(|x| x as u8).collect(),
-            unsigned,
-            bias: integers(c_out, 10).map(|x| 40 * (x - 128)).collect(),
-            scales: integers(c_out, 11).map(|x| (x + 128) as f32).collect(),
-            // Numbers and weights are about 74 from their means.
-            spread: libm::sqrtf(terms as f32) * 74.0 * 74.0 * 256.0,
-        }
-    }
-
-    fn check(
-        &self,
-        padding: Padding,
-        stride: Stride,
-        reference: fn(&reference::quantised::Problem<'_, S>, &mut [S::Elem]),
-        run: impl Fn(Filter<'_, S>, Activation, &[S::Elem], &mut [S::Elem]) -> crate::Result<()>,
-    ) -> Result<(), SelfCheckError> {
-        let quantization = FilterQuantization {
-            input: Quantization::new(0.02, S::LEAST + 117),
-            output: Quantization::new(0.02 * self.spread / 64.0, S::LEAST + 140),
-            weight_scales: &self.scales,
-            weight_zero_point: if self.unsigned { 123 } else { 0 },
-        };
-        let integer = |&byte: &u8| {
-            if self.unsigned {
-                i32::from(byte)
-            } else {
-                i32::from(byte as i8)
-            }
-        };
-        // Bounds in the midst of the outputs.
-        let activation = Activation::Clamp {
-            lo: -100.0 * quantization.output.scale,
-            hi: 60.0 * quantization.output.scale,
-        };
-        let Nhwc { h, w, .. } = self.shape;
-        let side = |size: usize, before: usize, after: usize, window: usize| {
-            (size + before + after - window) / stride.get() + 1
-        };
-        // A window is padded, a pixel is not.
-        let window = if padding == Padding::NONE { 1 } else { 3 };
-        let pixels = side(h, padding.top, padding.bottom, window)
-            * side(w, padding.left, padding.right, window);
-        let mut expected = vec![S::elem(0); pixels * self.bias.len()];
-        let problem = reference::quantised::Problem {
-            input: &self.input,
-            shape: self.shape,
-            weights: &self.weights.iter().map(integer).collect::<Vec<_>>(),
-            bias: &self.bias,
-            quantization,
-            stride,
-            padding,
-            activation,
-        };
-        reference(&problem, &mut expected);
-        // Anything but what is expected.
-        let mut found: Vec<_> = expected.iter().map(|&x| S::elem(!S::int(x))).collect();
-        let signed: &[i8] = bytemuck::cast_slice(&self.weights);
-        let filter = if self.unsigned {
-            Filter::u8(&self.weights, Some(&self.bias), quantization)
-        } else {
-            Filter::i8(signed, Some(&self.bias), quantization)
-        };
-        run(filter, activation, &self.input, &mut found)?;
-        let floats =
-            |of: Vec<S::Elem>| of.into_iter().map(|x| S::int(x) as f32).collect::<Vec<_>>();
-        compare(&floats(expected), &floats(found))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -399,7 +281,12 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), len);
-        for dtype in ["f32", "qs8", "qu8"] {
+        let integers = if cfg!(feature = "qs8") {
+            &["qs8", "qu8"][..]
+        } else {
+            &[]
+        };
+        for &dtype in ["f32"].iter().chain(integers) {
             for op in ["pointwise", "depthwise"] {
                 let scalar = |kernel: &KernelInfo| {
                     (kernel.op(), kernel.dtype(), kernel.isa()) == (op, dtype, Isa::Scalar)

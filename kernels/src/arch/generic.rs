@@ -3,7 +3,10 @@
 
 #[cfg(feature = "std")]
 use super::peak_f32;
-use super::{dw_f32, dw_q8, pw_f32, pw_q8};
+use super::{dw_f32, pw_f32};
+#[cfg(feature = "qs8")]
+use super::{dw_q8, pw_q8};
+#[cfg(feature = "qs8")]
 use crate::simd::q8_scalar::Ints;
 use crate::simd::scalar::Array;
 
@@ -22,11 +25,13 @@ pw_f32!(PW_PORTABLE, "pw_f32_4x8__portable", Portable, baseline, crate::simd::po
 #[cfg(feature = "portable")]
 dw_f32!(DW_PORTABLE, "dw3x3_f32_4c__portable", Portable, baseline, crate::simd::portable::Wide, s1 2 x 3, s2 1 x 3);
 
+#[cfg(feature = "qs8")]
 pw_q8!(PW_QS8_SCALAR "pw_qs8_4x8__scalar", PW_QU8_SCALAR "pw_qu8_4x8__scalar", Scalar, baseline, Ints<4>, 4 x 2, Centred x 2);
+#[cfg(feature = "qs8")]
 dw_q8!(both DW_QS8_SCALAR "dw3x3_qs8_4c__scalar", DW_QU8_SCALAR "dw3x3_qu8_4c__scalar", Scalar, baseline, Ints<4>, s1 1 x 4, s2 1 x 2);
-#[cfg(feature = "portable")]
+#[cfg(all(feature = "qs8", feature = "portable"))]
 pw_q8!(PW_QS8_PORTABLE "pw_qs8_4x8__portable", PW_QU8_PORTABLE "pw_qu8_4x8__portable", Portable, baseline, crate::simd::q8_portable::Wide, 4 x 2, Centred x 2);
-#[cfg(feature = "portable")]
+#[cfg(all(feature = "qs8", feature = "portable"))]
 dw_q8!(both DW_QS8_PORTABLE "dw3x3_qs8_8c__portable", DW_QU8_PORTABLE "dw3x3_qu8_8c__portable", Portable, baseline, crate::simd::q8_portable::WidePixels, s1 1 x 3, s2 1 x 2);
 #[cfg(feature = "testing")]
 pw_q8!(PW_QS8_ODD "pw_qs8_3x5__scalar", PW_QU8_ODD "pw_qu8_3x5__scalar", Scalar, baseline, Ints<5>, 3 x 1, Centred x 2);

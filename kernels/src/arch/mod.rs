@@ -68,6 +68,7 @@ macro_rules! dw_f32 {
 pub(crate) use dw_f32;
 
 /// As `pw_f32`, for the quantised schemes, a row each with the same functions: how many `k` a step takes, and of what.
+#[cfg(feature = "qs8")]
 macro_rules! pw_q8 {
     ($qs8:ident $qs8_name:literal, $qu8:ident $qu8_name:literal, $isa:ident, $features:ident, $v:ty, $mr:literal x $nv:literal, $word:ident x $kr:literal) => {
         pub(crate) const $qs8: crate::kernel::args::PwKernel<crate::scheme::Qs8> = {
@@ -117,9 +118,11 @@ macro_rules! pw_q8 {
             $qs8.as_scheme($qu8_name);
     };
 }
+#[cfg(feature = "qs8")]
 pub(crate) use pw_q8;
 
 /// As `dw_f32`, for the quantised schemes: `each` with functions of its own, or the same for `both`.
+#[cfg(feature = "qs8")]
 macro_rules! dw_q8 {
     (each $qs8:ident $qs8_name:literal, $qu8:ident $qu8_name:literal, $isa:ident, $features:ident, $v:ty, s1 $h1:literal x $w1:literal, s2 $h2:literal x $w2:literal) => {
         crate::arch::dw_q8!(@row $qs8 $qs8_name, Qs8, false, $isa, $features, $v, $h1 x $w1, $h2 x $w2);
@@ -162,6 +165,7 @@ macro_rules! dw_q8 {
         };
     };
 }
+#[cfg(feature = "qs8")]
 pub(crate) use dw_q8;
 
 /// As `pw_f32`, for the peak of an ISA: how many chains of its vectors.

@@ -57,6 +57,7 @@ pub struct PwArgs<D: Domain> {
     /// Where a quantised kernel meets segments in place, what it changes the bits of elements by.
     pub(crate) change: u8,
     /// Bytes in front of the words of a prepared row; 0 where rows are met in place.
+    #[cfg_attr(not(feature = "qs8"), allow(dead_code))]
     pub(crate) header: usize,
     pub(crate) b: *const u8,
     /// Bytes from a panel to the next.
@@ -112,6 +113,7 @@ pub(crate) type Prepare<D> = unsafe fn(&PwArgs<D>, &Block);
 /// `k_first + (segments - 1) * k_segment + pieces * k <= depth`, and `to` is writable for `rows * row_bytes` bytes, which nothing else uses
 /// and of which `row_bytes` are what [`Scheme::row_bytes`] says.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "qs8"), allow(dead_code))]
 pub struct Block {
     pub(crate) first: usize,
     pub(crate) rows: usize,
@@ -174,6 +176,7 @@ pub struct DwKernel<S: Scheme> {
     /// Channels of a tile of packed weights.
     pub(crate) ct: usize,
     /// How it wants weights laid out.
+    #[cfg_attr(not(feature = "qs8"), allow(dead_code))]
     pub(crate) form: S::DwForm,
     pub(crate) stride1: unsafe fn(&DwArgs<S::Domain>),
     pub(crate) stride2: unsafe fn(&DwArgs<S::Domain>),
@@ -181,6 +184,7 @@ pub struct DwKernel<S: Scheme> {
 
 impl<S: Scheme> PwKernel<S> {
     /// The same functions for another scheme of their domain.
+    #[cfg(feature = "qs8")]
     pub(crate) const fn as_scheme<T: Scheme<Domain = S::Domain, PwForm = S::PwForm>>(
         &self,
         name: &'static str,
@@ -214,6 +218,7 @@ impl<S: Scheme> PwKernel<S> {
 
 impl<S: Scheme> DwKernel<S> {
     /// The same functions for another scheme of their domain.
+    #[cfg(feature = "qs8")]
     pub(crate) const fn as_scheme<T: Scheme<Domain = S::Domain, DwForm = S::DwForm>>(
         &self,
         name: &'static str,

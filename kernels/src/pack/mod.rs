@@ -8,24 +8,33 @@
 //! Weights come as TensorFlow Lite stores them: `[c_out, kh, kw, c_in]`, depthwise `[3, 3, C]`.
 
 mod f32;
+#[cfg(feature = "qs8")]
 mod q8;
 
 pub(crate) use self::f32::{depthwise_f32, gemm_f32};
+#[cfg(feature = "qs8")]
 pub(crate) use self::q8::{
-    DwFormQ8, FilterQ8, FormQ8, MARK_BYTES, PRODUCTS_DEPTH, ROW_HEADER, Word, depthwise_q8,
-    dw_head_bytes, dw_tile_bytes, gemm_q8, has_mark,
+    DwFormQ8, FilterQ8, FormQ8, MARK_BYTES, PRODUCTS_DEPTH, Word, depthwise_q8, dw_head_bytes,
+    dw_tile_bytes, gemm_q8, has_mark,
 };
 
 use alloc::sync::Arc;
 
 use crate::memory::{self, AlignedBytes};
+#[cfg(feature = "qs8")]
 use crate::quantization::FilterQuantization;
-use crate::scheme::{F32, Quantised, Scheme};
+#[cfg(feature = "qs8")]
+use crate::scheme::Quantised;
+use crate::scheme::{F32, Scheme};
 use crate::shape::WINDOW;
 use crate::{Error, Isa, Result};
 
 /// Taps of the window.
 const TAPS: usize = WINDOW * WINDOW;
+
+/// Bytes in front of a prepared row: its constants (of `Word::Products` for panels that are marked, too), i32, and room that keeps what
+/// follows aligned.
+pub(crate) const ROW_HEADER: usize = 16;
 
 /// Weights and bias as the caller has them, to be packed.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +73,7 @@ impl<'a> Filter<'a, F32> {
     }
 }
 
+#[cfg(feature = "qs8")]
 impl<'a, S: Quantised> Filter<'a, S> {
     /// `weights` in the order that the op names, `bias` one an output channel (`None`: zeros), in units of
     /// `input.scale * weight_scale`.

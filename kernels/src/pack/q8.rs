@@ -13,7 +13,7 @@
 
 use alloc::vec::Vec;
 
-use super::{DepthwiseSource, Filter, GemmSource, Panels, TAPS, panels};
+use super::{DepthwiseSource, Filter, GemmSource, Panels, ROW_HEADER, TAPS, panels};
 use crate::kernel::args::{DwKernel, PwKernel};
 use crate::quantization::{self, EpilogueQ8, FilterQuantization, ParamsQ8};
 use crate::scheme::Quantised;
@@ -110,10 +110,6 @@ impl FormQ8 {
             * 16
     }
 }
-
-/// Bytes in front of a prepared row: its constants (of [`Word::Products`] for panels that are marked, too), i32, and room that keeps what
-/// follows aligned.
-pub(crate) const ROW_HEADER: usize = 16;
 
 /// Bytes between scales and steps of a panel where some are marked: the mark, a u32, and room that keeps what follows aligned.
 pub(crate) const MARK_BYTES: usize = 64;

@@ -6,17 +6,19 @@ pub(crate) mod avx2_fma;
 pub(crate) mod neon;
 #[cfg(feature = "portable")]
 pub(crate) mod portable;
+#[cfg(feature = "qs8")]
 pub(crate) mod q8;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(feature = "qs8", target_arch = "x86_64"))]
 pub(crate) mod q8_avx2;
-#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+#[cfg(all(feature = "qs8", target_arch = "aarch64", target_feature = "neon"))]
 pub(crate) mod q8_neon;
-#[cfg(feature = "portable")]
+#[cfg(all(feature = "qs8", feature = "portable"))]
 pub(crate) mod q8_portable;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(feature = "qs8", target_arch = "x86_64"))]
 pub(crate) mod q8_products;
+#[cfg(feature = "qs8")]
 pub(crate) mod q8_scalar;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(feature = "qs8", target_arch = "x86_64"))]
 pub(crate) mod q8_vnni;
 pub(crate) mod scalar;
 

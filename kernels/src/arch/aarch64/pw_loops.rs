@@ -6,6 +6,7 @@
 use core::arch::asm;
 
 use crate::simd::neon::Neon;
+#[cfg(feature = "qs8")]
 use crate::simd::q8_neon::Dot;
 
 /// For cores that reorder instructions, where each one that is not an FMA takes a slot in front of them: as few of those as there can
@@ -126,6 +127,7 @@ pub(crate) unsafe fn out_of_order<const IN_ORDER: bool, const M: usize, const NV
 /// # Safety
 /// As `Sums::own_steps` for one panel, inside a function with dotprod.
 #[inline(always)]
+#[cfg(feature = "qs8")]
 pub(crate) unsafe fn dot<const M: usize, const NV: usize>(
     acc: &mut [[Dot; NV]; M],
     a: *const u8,
