@@ -55,6 +55,7 @@ pub struct PwArgs<D: Domain> {
     /// output is made of.
     pub(crate) whole_windows: bool,
     /// Where a quantised kernel meets segments in place, what it changes the bits of elements by.
+    #[cfg_attr(not(feature = "qs8"), allow(dead_code))]
     pub(crate) change: u8,
     /// Bytes in front of the words of a prepared row; 0 where rows are met in place.
     #[cfg_attr(not(feature = "qs8"), allow(dead_code))]
