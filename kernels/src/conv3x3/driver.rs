@@ -74,8 +74,6 @@ pub(crate) fn rows<S: Scheme>(
                 read + call * a_call
             };
             let input = input.from(read);
-            // From the first element of the first window to the last of the last, where segments are as long as in a panel.
-            let reach = (m - 1) * a_row + (WINDOW - 1) * from.h + op.packed.panels.segment_rows;
             let args = PwArgs::<S::Domain> {
                 m,
                 n: op.packed.c_out,
@@ -87,7 +85,10 @@ pub(crate) fn rows<S: Scheme>(
                 a_segment: from.h,
                 a_piece: from.w,
                 flip: 0,
-                whole_windows: whole && reach <= input.len(),
+                // From the first element of the first window to the last of the last, with segments as long as in a panel.
+                whole_windows: whole
+                    && (m - 1) * a_row + (WINDOW - 1) * from.h + op.packed.panels.segment_rows
+                        <= input.len(),
                 change: 0,
                 header: 0,
                 b: op.packed.panels.data.as_ptr(),

@@ -34,8 +34,13 @@ fn number(least: i32, most: i32) -> impl Strategy<Value = i32> {
     prop_oneof![40 => least..=most, 2 => 0..=9, 1 => any::<i32>()]
 }
 
+/// From 1/100 to 10. Not a range of floats: proptest 1.12 panics when it draws the very end of some of these.
+fn positive() -> impl Strategy<Value = f32> {
+    (1_u16..=1000).prop_map(|hundredths| f32::from(hundredths) / 100.0)
+}
+
 fn float() -> impl Strategy<Value = f32> {
-    prop_oneof![60 => 0.01_f32..10.0, 1 => any::<f32>(), 1 => select(&[0.0, f32::NAN, f32::INFINITY, -1.0][..])]
+    prop_oneof![60 => positive(), 1 => any::<f32>(), 1 => select(&[0.0, f32::NAN, f32::INFINITY, -1.0][..])]
 }
 
 fn quantization() -> impl Strategy<Value = dwsep_quantization> {
@@ -76,9 +81,9 @@ fn window() -> impl Strategy<Value = dwsep_window> {
 }
 
 fn activation() -> impl Strategy<Value = dwsep_activation> {
-    (number(0, 3), -10.0_f32..0.0, float()).prop_map(|(kind, lo, hi)| dwsep_activation {
+    (number(0, 3), positive(), float()).prop_map(|(kind, lo, hi)| dwsep_activation {
         kind,
-        lo,
+        lo: -lo,
         hi,
     })
 }
