@@ -2,7 +2,9 @@
 # Runs a fuzz target under AddressSanitizer for a while, from a copy of its committed corpus, and fails if it finds something.
 #
 #   tools/fuzz.sh tflite 60
-#   tools/fuzz.sh safetensors 60
+#   tools/fuzz.sh depthwise 60
+#
+# The targets are in fuzz/Cargo.toml.
 #
 # Installs what is missing: cargo-fuzz, and a nightly compiler through rustup. Where no nightly can be had, the installed stable
 # compiler does: RUSTC_BOOTSTRAP lets it take the option for the sanitizer, whose runtime it brings.
@@ -47,7 +49,7 @@ fi
 
 # Inputs have up to 64 KB. How much memory a reader may take for each byte is in the targets; no request may be beyond 16 MB.
 say "$target for $seconds s from $(find "$corpus" -type f | wc -l) files, $(rustc --version)"
-CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/fuzz cargo fuzz run "$target" "$corpus" -- \
+CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/fuzz cargo fuzz run --release "$target" "$corpus" -- \
     -max_total_time="$seconds" -max_len=65536 -timeout=10 -malloc_limit_mb=16 -rss_limit_mb=2048 \
     -print_final_stats=1 -verbosity=1
 say "$target found nothing in $seconds s"

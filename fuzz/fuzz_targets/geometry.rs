@@ -1,4 +1,4 @@
-//! Sizes, strides and paddings of any magnitude, against the same arithmetic in 128 bits; and where windows fall, counted.
+//! Sizes, strides and paddings of any magnitude, against the same arithmetic in 128 bits; and which taps fall onto the input.
 
 #![no_main]
 
@@ -13,10 +13,11 @@ use libfuzzer_sys::fuzz_target;
 const CHANNELS: usize = 3;
 const WINDOW: u128 = 3;
 
-/// All taps are 1, so that an output is the number of taps that fall onto an input of ones.
-static ONES: LazyLock<PackedDepthwise<F32>> = LazyLock::new(|| {
+/// Tap `k` is 2^k, so that an output over ones is the set of taps that fall onto the input.
+static TAPS: LazyLock<PackedDepthwise<F32>> = LazyLock::new(|| {
     let kernels = KernelSet::native().unwrap();
-    let filter = Filter::new(&[1.0; 9 * CHANNELS], None);
+    let weights: [f32; 9 * CHANNELS] = std::array::from_fn(|i| (1 << (i / CHANNELS)) as f32);
+    let filter = Filter::new(&weights, None);
     PackedDepthwise::pack(kernels.depthwise(), CHANNELS, filter).unwrap()
 });
 
@@ -62,12 +63,12 @@ fuzz_target!(|bytes: &[u8]| {
         extent(shape, strides),
         "{shape} {strides:?}"
     );
-    let op = Depthwise::new(&ONES, shape, stride, padding, Activation::None);
+    let op = Depthwise::new(&TAPS, shape, stride, padding, Activation::None);
     let expected = len(shape).and_then(|_| output(shape, stride, padding));
     let found = op.as_ref().ok().map(Depthwise::output_shape);
     assert_eq!(found, expected, "{shape} {stride:?} {padding:?}");
     if let Ok(op) = op {
-        count(&op, stride, padding);
+        look(&op, stride, padding);
     }
 });
 
@@ -113,28 +114,31 @@ fn output(shape: Nhwc, stride: Stride, padding: Padding) -> Option<Nhwc> {
     len(output).map(|_| output)
 }
 
-/// Runs a small one, and counts the taps of every output.
-fn count(op: &Depthwise<F32>, stride: Stride, padding: Padding) {
+/// Runs a small one, and compares the taps of every output.
+fn look(op: &Depthwise<F32>, stride: Stride, padding: Padding) {
     let (from, to) = (op.input_shape(), op.output_shape());
     let small = |shape: Nhwc| len(shape).filter(|&len| len <= 1 << 14);
     let (Some(inputs), Some(outputs)) = (small(from), small(to)) else {
         return;
     };
-    let (ones, mut counts) = (vec![1.0; inputs], vec![f32::NAN; outputs]);
+    let (ones, mut sets) = (vec![1.0; inputs], vec![f32::NAN; outputs]);
     let input = View::new(&ones, from).unwrap();
-    let output = ViewMut::new(&mut counts, to).unwrap();
+    let output = ViewMut::new(&mut sets, to).unwrap();
     op.run(&Serial, input, output, &mut []).unwrap();
-    // Taps of output `o` along one side that are within the input.
-    let taps = |o: usize, size: usize, before: usize| {
-        let first = o as i128 * stride.get() as i128 - before as i128;
-        (first..first + 3)
-            .filter(|&at| at >= 0 && at < size as i128)
-            .count()
+    // Whether tap `k` of output `o` is within the input, along one side.
+    let falls = |o: usize, k: usize, size: usize, before: usize| {
+        let at = (o * stride.get() + k) as i128 - before as i128;
+        at >= 0 && at < size as i128
     };
-    for (i, &found) in counts.iter().enumerate() {
+    for (i, &found) in sets.iter().enumerate() {
         let pixel = i / to.c;
         let (y, x) = (pixel / to.w % to.h, pixel % to.w);
-        let expected = taps(y, from.h, padding.top) * taps(x, from.w, padding.left);
+        let expected: u32 = (0..9)
+            .filter(|k| {
+                falls(y, k / 3, from.h, padding.top) && falls(x, k % 3, from.w, padding.left)
+            })
+            .map(|k| 1 << k)
+            .sum();
         assert_eq!(found, expected as f32, "row {y}, column {x}");
     }
 }

@@ -4,7 +4,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use mobilenet::dwsep::{Isa, Nhwc, View};
+use dwsep::testing::{AnyKernel, Op, Problem};
+use dwsep::{Isa, Nhwc, View};
 use mobilenet::{AnyView, DType, Engine, Error, Format, Model, Result, ValueInfo};
 
 /// Counts the bytes that are asked for; one thread asks.
@@ -164,4 +165,22 @@ fn run(engine: &Engine, model: &Model, input: ValueInfo) -> Result<Vec<u32>> {
         .chain(signed.into_iter().map(|x| u32::from(x.cast_unsigned())))
         .chain(bytes.into_iter().map(u32::from))
         .collect())
+}
+
+/// The kernels of every table that this CPU runs.
+static KERNELS: LazyLock<Vec<AnyKernel>> = LazyLock::new(|| {
+    AnyKernel::all()
+        .filter(|kernel| kernel.isa().is_available())
+        .collect()
+});
+
+/// Puts a problem that bytes stand for to every kernel that runs `op`, of f32 and of integers: the outputs have to be those of the
+/// references. What the tests draw at random is here led by coverage.
+pub fn against_references(op: Op, bytes: &[u8]) {
+    let problem = Problem::from_bytes(op, bytes);
+    for kernel in KERNELS.iter().filter(|kernel| kernel.op() == op) {
+        if let Err(failure) = kernel.check(&problem) {
+            panic!("{}: {failure}\n{problem:#?}", kernel.name());
+        }
+    }
 }
