@@ -104,8 +104,8 @@ pub(crate) fn rows<S: Scheme>(
             };
             // SAFETY: the conditions of `PwArgs`.
             // 1. Packing has checked the ISA. 2, 4. The views have been checked when they were made and their shapes against the op's;
-            // a rectangle's taps fall onto the input (`Geometry`), those of a window row are `pieces * k` elements; the output is this
-            // worker's. 3. The panels were packed by this kernel's `nr` for `depth` rows, and taps are within the window.
+            // a rectangle's taps fall onto the input (`Geometry`), those of a window row are `pieces * k` elements, and whole windows
+            // reach no further than the slice; the output is this worker's. 3. The panels were packed by this kernel's `nr` for `depth` rows, and taps are within the window.
             // 5. Null. 6. Bands are not empty.
             unsafe { prepared::run(kernel, &args, op.packed.depth(), scratch) }
         }

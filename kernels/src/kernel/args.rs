@@ -26,7 +26,7 @@ use crate::scheme::{Domain, Scheme};
 /// A kernel may be called when
 /// 1. the CPU has the features of the kernel's ISA;
 /// 2. for `r < m`, `s < segments` and `q < pieces`, `a + r * a_row + s * a_segment + q * a_piece` is readable for `k` elements
-///    (prepared: `a + r * a_row` is readable for the bytes of a row);
+///    (prepared: `a + r * a_row` is readable for the bytes of a row), and with `whole_windows` for what is said there;
 /// 3. `b` points to `ceil(n / nr)` panels `b_panel` bytes apart, 64-byte aligned, packed for this kernel, each of which holds the
 ///    `nr` biases and at least `k_first + (segments - 1) * k_segment + pieces * k` rows;
 /// 4. for `r < m`, `c + r * c_row` is writable for `n` elements, which nothing else uses during the call;
