@@ -36,15 +36,15 @@ ARCHITECTURES = {
         re.compile(r"^(?:b\.\w+|b|cbn?z\s+\w+,|tbn?z\s+\w+,\s*#?\w+,)\s+(\.L\w+)"),
     ),
 }
-# The hand-tuned rows of the tables, `dwsep::arch::<architecture>::<...>::<ROW>::run` and so on, in legacy and in v0 mangling.
-FUNCTION = re.compile(r"^((?:_ZN|_R\w*)5dwsep4arch(?!7generic)\w+):")
+# The hand-tuned rows of the tables, `dwsep::arch::<architecture>::<...>::<ROW>::run` or `<... as TileLoops>::tiles`, in legacy and in v0 mangling.
+FUNCTION = re.compile(r"^(_(?:ZN|R)[\w.$]*(?:5dwsep4arch(?!7generic)|dwsep\.\.arch\.\.(?!generic))[\w.$]+):")
 # Loops with fewer multiply-adds are over what is left of a vector or a row, or over the border of an image.
 LEAST_OPERATIONS = {"PW": 4, "DW": 18}
 # Accesses to the stack that are allowed for each multiply-add. None in a GEMM, whose loop is all there is to its speed. The
 # depthwise kernels are one block of 36 to 72 multiply-adds with 25 to 34 loads, in which LLVM holds a few inputs longer than the
 # registers allow; the loads have ports to spare, and no patch without spills was faster.
 ALLOWED = {"PW": 0.0, "DW": 0.25}
-ROW = re.compile(r"\d(PW|DW)_")
+ROW = re.compile(r"[\d.](PW|DW)_")
 
 
 def assembly(target):

@@ -12,12 +12,26 @@ pub(crate) mod x86_64;
 macro_rules! pw_f32 {
     ($row:ident, $name:literal, $isa:ident, $features:ident, $v:ty, $mr:literal x $nv:literal) => {
         pub(crate) const $row: crate::kernel::args::PwKernel<crate::scheme::F32> = {
+            struct Loops;
+            impl crate::kernel::tiles::TileLoops<crate::scheme::F32> for Loops {
+                $features! {
+                    #[inline(never)]
+                    unsafe fn tiles<const M: usize, const USED: usize, const WAY: usize>(
+                        p: &crate::kernel::args::PwArgs<crate::scheme::F32>,
+                        area: crate::kernel::tiles::Area,
+                        ahead: &mut crate::kernel::tiles::Ahead,
+                    ) {
+                        // SAFETY: the caller's promise; the features are this function's.
+                        unsafe { crate::kernel::pointwise_f32::tiles::<$v, M, USED, $nv, WAY>(p, area, ahead) }
+                    }
+                }
+            }
             $features! {
                 /// # Safety
                 /// As `PwArgs`.
                 unsafe fn run(p: &crate::kernel::args::PwArgs<crate::scheme::F32>) {
                     // SAFETY: the caller's promise; the features are this function's.
-                    unsafe { crate::kernel::pointwise_f32::run::<$v, $mr, $nv>(p) }
+                    unsafe { crate::kernel::pointwise_f32::run::<$v, Loops, $mr, $nv>(p) }
                 }
             }
             crate::kernel::args::PwKernel {
@@ -96,12 +110,26 @@ macro_rules! pw_q8 {
                     unsafe { crate::kernel::prepare_q8::run::<$v>(p, block, FORM) }
                 }
             }
+            struct Loops;
+            impl crate::kernel::tiles::TileLoops<crate::scheme::Bytes> for Loops {
+                $features! {
+                    #[inline(never)]
+                    unsafe fn tiles<const M: usize, const USED: usize, const WAY: usize>(
+                        p: &crate::kernel::args::PwArgs<crate::scheme::Bytes>,
+                        area: crate::kernel::tiles::Area,
+                        ahead: &mut crate::kernel::tiles::Ahead,
+                    ) {
+                        // SAFETY: the caller's promise; the features are this function's.
+                        unsafe { crate::kernel::pointwise_q8::tiles::<$v, M, USED, $nv, $kr, WAY>(p, area, ahead) }
+                    }
+                }
+            }
             $features! {
                 /// # Safety
                 /// As `PwArgs`.
                 unsafe fn run(p: &crate::kernel::args::PwArgs<crate::scheme::Bytes>) {
                     // SAFETY: the caller's promise; the features are this function's.
-                    unsafe { crate::kernel::pointwise_q8::run::<$v, $mr, $nv, $kr>(p) }
+                    unsafe { crate::kernel::pointwise_q8::run::<$v, Loops, $mr, $nv, $kr>(p) }
                 }
             }
             crate::kernel::args::PwKernel {

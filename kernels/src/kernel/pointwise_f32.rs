@@ -9,7 +9,7 @@
 //!   :             acc: MR x NV vectors         store activation(acc)
 //! ```
 //!
-//! The loops over tiles are inside the function that has the ISA's features: a call a tile cost 12 % at k = 32. Rows are split
+//! The loops over tiles are inside the functions that have the ISA's features ([`TileLoops`]). Rows are split
 //! evenly (49 = 4 x 6 + 5 x 5 for MR = 6), since a tile of one row runs at a quarter of the speed of a full one. A single row (the
 //! classifier) has too few chains to hide the latency of an FMA: it takes several panels at a time.
 //!
@@ -17,19 +17,24 @@
 
 use crate::epilogue::{EpilogueF32, SIXTH};
 use crate::kernel::args::{Order, PwArgs};
-use crate::kernel::tiles::{Ahead, CHUNK, Tiles};
+use crate::kernel::tiles::{Ahead, Area, CHUNK, TileLoops, evenly, of_height};
 use crate::scheme::F32;
 use crate::simd::Vf32;
 
 /// Panels that a single row takes at a time.
 const ROW_PANELS: usize = 6;
+/// The ways of [`TileLoops`]: without hints, or with those for the next panel.
+const PLAIN: usize = 0;
+const HINTS: usize = 1;
 
 /// The kernel: all tiles of `p`.
 ///
 /// # Safety
-/// As [`PwArgs`], with `mr` = `MR` and `nr` = `NV * V::LANES`; called inside a function with the features of `V`'s ISA.
+/// As [`PwArgs`], with `mr` = `MR` and `nr` = `NV * V::LANES`; called inside a function with the features of `V`'s ISA, whose [`tiles`] are `L`.
 #[inline(always)]
-pub(crate) unsafe fn run<V: Vf32, const MR: usize, const NV: usize>(p: &PwArgs<F32>) {
+pub(crate) unsafe fn run<V: Vf32, L: TileLoops<F32>, const MR: usize, const NV: usize>(
+    p: &PwArgs<F32>,
+) {
     let nr = NV * V::LANES;
     let panels = p.n.div_ceil(nr);
     if p.m == 1 {
@@ -49,113 +54,96 @@ pub(crate) unsafe fn run<V: Vf32, const MR: usize, const NV: usize>(p: &PwArgs<F
         return;
     }
     // Of a last panel with few columns only the first vector is computed.
-    let narrow = NV > 1 && p.n - (panels - 1) * nr <= V::LANES;
-    if narrow {
-        // SAFETY: the last of the panels that there are.
-        unsafe { narrow_panel::<V, MR, NV>(p, panels - 1) }
-    }
+    let narrow = const { NV > 1 } && p.n - (panels - 1) * nr <= V::LANES;
     let panels = panels - usize::from(narrow);
-    let tiles = Tiles::new(p.m, MR);
-    match p.order {
-        Order::RowsOutside => {
-            let mut nothing = Ahead::nothing();
-            for (row, rows) in tiles {
-                for panel in 0..panels {
-                    // SAFETY: rows and panel are among those of `p`; there are at most MR rows.
-                    unsafe { tile_of::<V, MR, NV, false>(p, row, rows, panel, &mut nothing) }
-                }
-            }
-        }
-        Order::PanelsOutside => {
-            for panel in 0..panels {
-                let mut ahead = if panel + 1 < panels {
-                    Ahead::of(
-                        p,
-                        panel + 1,
-                        tiles.left,
-                        p.segments * p.pieces * p.k.div_ceil(CHUNK),
-                    )
-                } else {
-                    Ahead::nothing()
-                };
-                for (row, rows) in tiles.clone() {
-                    // SAFETY: as above.
-                    unsafe { tile_of::<V, MR, NV, true>(p, row, rows, panel, &mut ahead) }
-                }
-            }
-        }
-    }
-}
-
-/// Chooses the tile of `rows` rows; those above `MR` are never compiled.
-///
-/// # Safety
-/// As [`run`]; rows `row..row + rows` and panel `panel` are among those of `p`.
-#[inline(always)]
-unsafe fn tile_of<V: Vf32, const MR: usize, const NV: usize, const AHEAD: bool>(
-    p: &PwArgs<F32>,
-    row: usize,
-    rows: usize,
-    panel: usize,
-    ahead: &mut Ahead,
-) {
-    // SAFETY: the caller's promise; each arm computes as many rows as there are.
+    // SAFETY: rows and panels are among those of `p`; only the last panel is narrow.
     unsafe {
-        match rows {
-            8 if MR >= 8 => tile::<V, 8, NV, NV, AHEAD>(p, row, panel, ahead),
-            7 if MR >= 7 => tile::<V, 7, NV, NV, AHEAD>(p, row, panel, ahead),
-            6 if MR >= 6 => tile::<V, 6, NV, NV, AHEAD>(p, row, panel, ahead),
-            5 if MR >= 5 => tile::<V, 5, NV, NV, AHEAD>(p, row, panel, ahead),
-            4 if MR >= 4 => tile::<V, 4, NV, NV, AHEAD>(p, row, panel, ahead),
-            3 if MR >= 3 => tile::<V, 3, NV, NV, AHEAD>(p, row, panel, ahead),
-            2 => tile::<V, 2, NV, NV, AHEAD>(p, row, panel, ahead),
-            _ => tile::<V, 1, NV, NV, AHEAD>(p, row, panel, ahead),
+        if narrow {
+            if const { MR >= 6 } {
+                narrow_panel::<L, 12>(p, panels)
+            } else {
+                narrow_panel::<L, 6>(p, panels)
+            }
+        }
+        match p.order {
+            Order::RowsOutside => {
+                rows::<L, MR, NV, PLAIN>(p, 0, panels, &mut Ahead::nothing());
+            }
+            Order::PanelsOutside => {
+                for panel in 0..panels {
+                    let mut ahead = if panel + 1 < panels {
+                        let chunks = p.segments * p.pieces * p.k.div_ceil(CHUNK);
+                        Ahead::of(p, panel + 1, p.m.div_ceil(MR), chunks)
+                    } else {
+                        Ahead::nothing()
+                    };
+                    rows::<L, MR, NV, HINTS>(p, panel, 1, &mut ahead);
+                }
+            }
         }
     }
-    const { assert!(MR <= 8, "add arms above") }
 }
 
-/// The first vector of panel `panel` for all rows. A tile of one vector has more rows, up to 12: one of `MR` chains
-/// would not hide the latency of an FMA.
+/// The first vector of panel `panel` for all rows. A tile of one vector has more rows than others: as many as they have would not
+/// hide the latency of an FMA.
 ///
 /// # Safety
 /// As [`run`]; panel `panel` is among those of `p`, and no column of it lies beyond its first vector.
 #[inline(always)]
-unsafe fn narrow_panel<V: Vf32, const MR: usize, const PV: usize>(p: &PwArgs<F32>, panel: usize) {
-    for (row, rows) in Tiles::new(p.m, if MR >= 6 { 12 } else { 6 }) {
-        let (mut row, mut left) = (row, rows);
-        while left > 0 {
-            // SAFETY: each arm computes as many rows as it takes, of those of `p`.
-            let done = unsafe {
-                match left {
-                    12 if MR >= 6 => narrow_tile::<V, 12, PV>(p, row, panel),
-                    11 if MR >= 6 => narrow_tile::<V, 11, PV>(p, row, panel),
-                    10 if MR >= 6 => narrow_tile::<V, 10, PV>(p, row, panel),
-                    8.. if MR >= 6 => narrow_tile::<V, 8, PV>(p, row, panel),
-                    6.. => narrow_tile::<V, 6, PV>(p, row, panel),
-                    4.. => narrow_tile::<V, 4, PV>(p, row, panel),
-                    2.. => narrow_tile::<V, 2, PV>(p, row, panel),
-                    _ => narrow_tile::<V, 1, PV>(p, row, panel),
-                }
-            };
-            (row, left) = (row + done, left - done);
+unsafe fn narrow_panel<L: TileLoops<F32>, const ROWS: usize>(p: &PwArgs<F32>, panel: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { rows::<L, ROWS, 1, PLAIN>(p, panel, 1, &mut Ahead::nothing()) }
+}
+
+/// Panels `panel..panel + panels` for all rows, in tiles of at most `MR`.
+///
+/// # Safety
+/// As [`run`]; the panels are among those of `p`, and no column lies beyond the first `USED` vectors of each.
+#[inline(always)]
+unsafe fn rows<L: TileLoops<F32>, const MR: usize, const USED: usize, const WAY: usize>(
+    p: &PwArgs<F32>,
+    panel: usize,
+    panels: usize,
+    ahead: &mut Ahead,
+) {
+    for (row, rows, tiles) in evenly(p.m, MR) {
+        let area = Area {
+            row,
+            tiles,
+            panel,
+            panels,
+        };
+        if tiles > 0 {
+            // SAFETY: rows and panels are among those of `p`.
+            unsafe { of_height::<F32, L, MR, USED, WAY>(p, rows, area, ahead) }
         }
     }
 }
 
-/// `M` rows of the first vector of a panel; returns `M`.
+/// The tiles of `M` rows and the first `USED` of the `NV` vectors of each panel of `area`: the body of [`TileLoops::tiles`].
 ///
 /// # Safety
-/// As [`narrow_panel`]; rows `row..row + M` are among those of `p`.
+/// As [`TileLoops::tiles`]; called inside a function with the features of `V`'s ISA.
 #[inline(always)]
-unsafe fn narrow_tile<V: Vf32, const M: usize, const PV: usize>(
+pub(crate) unsafe fn tiles<
+    V: Vf32,
+    const M: usize,
+    const USED: usize,
+    const NV: usize,
+    const WAY: usize,
+>(
     p: &PwArgs<F32>,
-    row: usize,
-    panel: usize,
-) -> usize {
-    // SAFETY: the caller's promise.
-    unsafe { tile::<V, M, 1, PV, false>(p, row, panel, &mut Ahead::nothing()) }
-    M
+    area: Area,
+    ahead: &mut Ahead,
+) {
+    let mut row = area.row;
+    for _ in 0..area.tiles {
+        for panel in area.panel..area.panel + area.panels {
+            // SAFETY: the caller's promise.
+            unsafe { tile::<V, M, USED, NV, WAY>(p, row, panel, ahead) }
+        }
+        row += M;
+    }
 }
 
 /// One tile of `M` rows and the first `NV` of the `PV` vectors of a panel.
@@ -163,7 +151,7 @@ unsafe fn narrow_tile<V: Vf32, const M: usize, const PV: usize>(
 /// # Safety
 /// As [`run`]; rows `row..row + M` and panel `panel` are among those of `p`.
 #[inline(always)]
-unsafe fn tile<V: Vf32, const M: usize, const NV: usize, const PV: usize, const AHEAD: bool>(
+unsafe fn tile<V: Vf32, const M: usize, const NV: usize, const PV: usize, const WAY: usize>(
     p: &PwArgs<F32>,
     row: usize,
     panel: usize,
@@ -188,7 +176,7 @@ unsafe fn tile<V: Vf32, const M: usize, const NV: usize, const PV: usize, const 
             );
             for piece in 0..p.pieces {
                 let (a, b) = (a.add(piece * p.a_piece), b.add(piece * p.k * nr));
-                if !AHEAD {
+                if WAY == PLAIN {
                     steps::<V, M, NV, PV>(&mut acc, a, p.a_row, b, p.k);
                     continue;
                 }

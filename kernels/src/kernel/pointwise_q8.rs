@@ -10,113 +10,157 @@
 //! `prepare_q8.rs`, or lie in memory as such a row without its constant would: a step of them is one broadcast, and there is no tail of k.
 
 use crate::kernel::args::{Order, PwArgs};
-use crate::kernel::tiles::{Ahead, CHUNK, Tiles};
+use crate::kernel::tiles::{Ahead, Area, CHUNK, TileLoops, evenly, of_height};
 use crate::quantization::EpilogueQ8;
 use crate::scheme::Bytes;
 use crate::simd::q8::Sums;
 
 /// Panels that a single row takes at a time: enough chains to hide the latency of a step.
 const ROW_PANELS: usize = 4;
+/// The ways of [`TileLoops`]: rows of one segment, rows of several that are met in place, and panels with a mark.
+const PLAIN: usize = 0;
+const WINDOWS: usize = 1;
+const MARKED: usize = 2;
 
 /// The kernel: all tiles of `p`.
 ///
 /// # Safety
-/// As [`PwArgs`], of prepared rows, with `mr` = `MR` and `nr` = `NV * V::LANES`; called inside a function with the features of `V`'s ISA.
+/// As [`PwArgs`], of prepared rows, with `mr` = `MR` and `nr` = `NV * V::LANES`; called inside a function with the features of `V`'s ISA,
+/// whose [`tiles`] are `L`.
 #[inline(always)]
-pub(crate) unsafe fn run<V: Sums, const MR: usize, const NV: usize, const KR: usize>(
+pub(crate) unsafe fn run<
+    V: Sums,
+    L: TileLoops<Bytes>,
+    const MR: usize,
+    const NV: usize,
+    const KR: usize,
+>(
     p: &PwArgs<Bytes>,
 ) {
-    let nr = NV * V::LANES;
-    let (panels, steps) = (p.n.div_ceil(nr), p.k.div_ceil(KR));
-    if p.m == 1 {
-        let mut panel = 0;
-        while panel < panels {
+    let panels = p.n.div_ceil(NV * V::LANES);
+    let mut panel = 0;
+    if p.m == 1 && V::MARK_BYTES == 0 {
+        let steps = p.k.div_ceil(KR);
+        while panels - panel >= ROW_PANELS {
+            let nothing = &mut Ahead::nothing();
             // SAFETY: panels that there are.
-            unsafe {
-                if panels - panel >= ROW_PANELS && V::MARK_BYTES == 0 {
-                    tile::<V, 1, NV, NV, ROW_PANELS, false>(
-                        p,
-                        steps,
-                        0,
-                        panel,
-                        &mut Ahead::nothing(),
-                    );
-                    panel += ROW_PANELS;
-                } else {
-                    tile_of::<V, 1, NV>(p, steps, 0, 1, panel, &mut Ahead::nothing());
-                    panel += 1;
-                }
-            }
+            unsafe { tile::<V, 1, NV, NV, ROW_PANELS, PLAIN>(p, steps, 0, panel, nothing) }
+            panel += ROW_PANELS;
         }
-        return;
     }
-    let tiles = Tiles::new(p.m, MR);
-    match p.order {
-        Order::RowsOutside => {
-            for (row, rows) in tiles {
-                for panel in 0..panels {
-                    // SAFETY: rows and panel are among those of `p`; there are at most MR rows.
-                    unsafe {
-                        tile_of::<V, MR, NV>(p, steps, row, rows, panel, &mut Ahead::nothing());
-                    }
+    while panel < panels {
+        // SAFETY: panels that there are.
+        unsafe {
+            let kind = kind::<V, NV>(p, panel);
+            let mut same = 1;
+            let mut ahead = Ahead::nothing();
+            if p.order == Order::RowsOutside {
+                while panel + same < panels && kind == self::kind::<V, NV>(p, panel + same) {
+                    same += 1;
                 }
+            } else if panel + 1 < panels {
+                let chunks = p.k.div_ceil(KR).div_ceil(CHUNK);
+                ahead = Ahead::of(p, panel + 1, p.m.div_ceil(MR), chunks);
             }
+            rows::<V, L, MR, NV>(p, kind, panel, same, &mut ahead);
+            panel += same;
         }
-        Order::PanelsOutside => {
-            for panel in 0..panels {
-                let mut ahead = if panel + 1 < panels {
-                    Ahead::of(p, panel + 1, tiles.left, steps.div_ceil(CHUNK))
+    }
+}
+
+/// What decides by which function a panel is computed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Kind {
+    /// The first vector holds all columns that there are.
+    narrow: bool,
+    /// It is to be computed by `V::Marked`.
+    marked: bool,
+}
+
+/// # Safety
+/// As [`run`]; the panel is among those of `p`.
+#[inline(always)]
+unsafe fn kind<V: Sums, const NV: usize>(p: &PwArgs<Bytes>, panel: usize) -> Kind {
+    Kind {
+        narrow: V::NARROW && NV > 1 && p.n - panel * NV * V::LANES <= V::LANES,
+        // SAFETY: the caller's promise; asked only where panels have a mark.
+        marked: V::MARK_BYTES > 0 && unsafe { has_mark::<V, NV>(p, panel) },
+    }
+}
+
+/// Panels `panel..panel + panels`, which are of one kind, for all rows.
+///
+/// # Safety
+/// As [`run`]; the panels are among those of `p`.
+#[inline(always)]
+unsafe fn rows<V: Sums, L: TileLoops<Bytes>, const MR: usize, const NV: usize>(
+    p: &PwArgs<Bytes>,
+    kind: Kind,
+    panel: usize,
+    panels: usize,
+    ahead: &mut Ahead,
+) {
+    for (row, rows, tiles) in evenly(p.m, MR) {
+        if tiles == 0 {
+            continue;
+        }
+        let area = Area {
+            row,
+            tiles,
+            panel,
+            panels,
+        };
+        // SAFETY: rows and panels are among those of `p`; of a narrow panel the first vector has all columns. What a vector lacks is not asked for.
+        unsafe {
+            if const { V::WINDOWS } && p.segments > 1 {
+                if const { V::NARROW && NV > 1 } && kind.narrow {
+                    of_height::<Bytes, L, MR, 1, WINDOWS>(p, rows, area, ahead);
                 } else {
-                    Ahead::nothing()
-                };
-                for (row, rows) in tiles.clone() {
-                    // SAFETY: as above.
-                    unsafe { tile_of::<V, MR, NV>(p, steps, row, rows, panel, &mut ahead) }
+                    of_height::<Bytes, L, MR, NV, WINDOWS>(p, rows, area, ahead);
                 }
+            } else if const { V::MARK_BYTES > 0 } && kind.marked {
+                of_height::<Bytes, L, MR, NV, MARKED>(p, rows, area, ahead);
+            } else if const { V::NARROW && NV > 1 } && kind.narrow {
+                of_height::<Bytes, L, MR, 1, PLAIN>(p, rows, area, ahead);
+            } else {
+                of_height::<Bytes, L, MR, NV, PLAIN>(p, rows, area, ahead);
             }
         }
     }
 }
 
-/// Chooses the tile of `rows` rows; those above `MR` are never compiled.
+/// The tiles of `M` rows and the first `USED` of the `NV` vectors of each panel of `area`: the body of [`TileLoops::tiles`].
 ///
 /// # Safety
-/// As [`run`]; rows `row..row + rows` and panel `panel` are among those of `p`.
+/// As [`TileLoops::tiles`]; called inside a function with the features of `V`'s ISA.
 #[inline(always)]
-unsafe fn tile_of<V: Sums, const MR: usize, const NV: usize>(
+pub(crate) unsafe fn tiles<
+    V: Sums,
+    const M: usize,
+    const USED: usize,
+    const NV: usize,
+    const KR: usize,
+    const WAY: usize,
+>(
     p: &PwArgs<Bytes>,
-    steps: usize,
-    row: usize,
-    rows: usize,
-    panel: usize,
+    area: Area,
     ahead: &mut Ahead,
 ) {
-    macro_rules! tiles {
-        ($v:ty, $used:tt, $windows:literal, $($rows:literal)+) => {
-            match rows {
-                $($rows if MR >= $rows => tile::<$v, $rows, NV, $used, 1, $windows>(p, steps, row, panel, ahead),)+
-                _ => tile::<$v, 1, NV, $used, 1, $windows>(p, steps, row, panel, ahead),
+    let steps = p.k.div_ceil(KR);
+    let mut row = area.row;
+    for _ in 0..area.tiles {
+        for panel in area.panel..area.panel + area.panels {
+            // SAFETY: the caller's promise.
+            unsafe {
+                if WAY == MARKED {
+                    tile::<V::Marked, M, NV, USED, 1, PLAIN>(p, steps, row, panel, ahead);
+                } else {
+                    tile::<V, M, NV, USED, 1, WAY>(p, steps, row, panel, ahead);
+                }
             }
-        };
-    }
-    // SAFETY: the caller's promise; each arm computes as many rows as there are.
-    unsafe {
-        let narrow = V::NARROW && NV > 1 && p.n - panel * NV * V::LANES <= V::LANES;
-        if V::WINDOWS && p.segments > 1 {
-            if narrow {
-                tiles!(V, 1, true, 12 11 10 9 8 7 6 5 4 3 2)
-            } else {
-                tiles!(V, NV, true, 12 11 10 9 8 7 6 5 4 3 2)
-            }
-        } else if V::MARK_BYTES > 0 && has_mark::<V, NV>(p, panel) {
-            tiles!(V::Marked, NV, false, 12 11 10 9 8 7 6 5 4 3 2)
-        } else if narrow {
-            tiles!(V, 1, false, 12 11 10 9 8 7 6 5 4 3 2)
-        } else {
-            tiles!(V, NV, false, 12 11 10 9 8 7 6 5 4 3 2)
         }
+        row += M;
     }
-    const { assert!(MR <= 12, "add arms above") }
 }
 
 /// Whether panel `panel` is to be computed by `V::Marked`.
@@ -134,7 +178,7 @@ unsafe fn has_mark<V: Sums, const NV: usize>(p: &PwArgs<Bytes>, panel: usize) ->
     }
 }
 
-/// One tile of `M` rows and `P` panels of `NV` vectors, of which the first `USED` are computed. Rows are one segment each, or `WINDOWS`.
+/// One tile of `M` rows and `P` panels of `NV` vectors, of which the first `USED` are computed. Rows are one segment each, but for the way `WINDOWS`.
 ///
 /// # Safety
 /// As [`run`]; rows `row..row + M` and panels `panel..panel + P` are among those of `p`, and all columns that there are within `USED` vectors.
@@ -145,7 +189,7 @@ unsafe fn tile<
     const NV: usize,
     const USED: usize,
     const P: usize,
-    const WINDOWS: bool,
+    const WAY: usize,
 >(
     p: &PwArgs<Bytes>,
     steps: usize,
@@ -174,7 +218,7 @@ unsafe fn tile<
             }
         }
         let mut b_step = packed.add(8 * nr + V::MARK_BYTES);
-        for segment in 0..if WINDOWS { p.segments } else { 1 } {
+        for segment in 0..if WAY == WINDOWS { p.segments } else { 1 } {
             let mut a_step = a.add(p.header + segment * p.a_segment);
             let mut left = steps;
             while left > 0 {
@@ -191,7 +235,7 @@ unsafe fn tile<
                         }
                         for (m, acc) in acc.iter_mut().enumerate() {
                             let mut row = V::row(a_step.add(m * p.a_row));
-                            if WINDOWS {
+                            if WAY == WINDOWS {
                                 row = V::changed(row, p.change);
                             }
                             for (acc, columns) in acc[q].iter_mut().zip(columns) {
@@ -225,10 +269,10 @@ unsafe fn tile<
                     }
                 };
             }
-            rows!(0 1 2 3 4 5 6 7 8 9 10 11);
+            rows!(0 1 2 3 4 5 6 7 8 9 10 11 12 13);
         }
     }
-    const { assert!(M <= 12, "add rows above") }
+    const { assert!(M <= 14, "add rows above") }
 }
 
 /// Requantises and stores `NV` vectors of a row.
