@@ -94,7 +94,7 @@ fn is_unavailable(answer: &str, isa: Isa) -> bool {
     answer.starts_with(&format!("IsaUnavailable {{ isa: {isa:?} }} | {isa}: "))
 }
 
-/// The best of those ISAs up to `isa` that this CPU has which bring a kernel of `dtype`: some are for integers alone.
+/// The best of those ISAs up to `isa` that this CPU has which bring a kernel of `dtype`: some are for integers or for floats alone.
 fn tier(isa: Isa, dtype: &str) -> Isa {
     let of_integers = [
         Isa::AvxVnni,
@@ -102,7 +102,10 @@ fn tier(isa: Isa, dtype: &str) -> Isa {
         Isa::NeonDotprod,
         Isa::NeonI8mm,
     ];
-    let brings = |tier: Isa| dtype != "f32" || !of_integers.contains(&tier);
+    let brings = |tier: Isa| match dtype {
+        "f32" => !of_integers.contains(&tier),
+        _ => tier != Isa::Avx512,
+    };
     let mut tiers = Isa::ALL.iter().rev().copied();
     tiers
         .find(|&tier| tier <= isa && brings(tier) && tier.is_available())

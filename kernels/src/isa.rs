@@ -51,6 +51,8 @@ macro_rules! features {
 
 #[cfg(target_arch = "x86_64")]
 features!($ avx2_fma: "avx2", "fma");
+#[cfg(target_arch = "x86_64")]
+features!($ avx512: "avx512f", "avx512bw", "avx512vl", "avx2", "fma");
 
 // Behind the semicolon: what `cpufeatures` does not know and `arch/x86_64/cpuid.rs` asks for.
 #[cfg(all(feature = "qs8", target_arch = "x86_64"))]
@@ -87,7 +89,9 @@ pub enum Isa {
     /// AVX2 and AVX-VNNI on x86-64: kernels of 8-bit integers (feature `qs8`) for CPUs that have VNNI and no AVX-512. No machine has run them yet, so
     /// that they are taken only where they are asked for by name.
     AvxVnni,
-    /// AVX-512 (F, BW, VL) and AVX512-VNNI on x86-64: kernels of 8-bit integers (feature `qs8`).
+    /// AVX-512 (F, BW, VL) on x86-64, on registers of 512 bits: kernels of f32.
+    Avx512,
+    /// AVX-512 (F, BW, VL) and AVX512-VNNI on x86-64: kernels of 8-bit integers (feature `qs8`), beside those of [`Isa::Avx512`].
     Avx512Vnni,
     /// Advanced SIMD on AArch64, with loops for cores that execute in program order: Cortex-A35, A53, A55. It runs on every core,
     /// and gives the same bits; on a machine where it is the best, asking for [`Isa::Neon`] by name gives that.
@@ -107,6 +111,7 @@ impl Isa {
         Isa::Portable,
         Isa::Avx2Fma,
         Isa::AvxVnni,
+        Isa::Avx512,
         Isa::Avx512Vnni,
         Isa::NeonInOrder,
         Isa::Neon,
@@ -121,6 +126,7 @@ impl Isa {
             Isa::Portable => "portable",
             Isa::Avx2Fma => "avx2_fma",
             Isa::AvxVnni => "avx_vnni",
+            Isa::Avx512 => "avx512",
             Isa::Avx512Vnni => "avx512_vnni",
             Isa::NeonInOrder => "neon_in_order",
             Isa::Neon => "neon",
@@ -134,7 +140,7 @@ impl Isa {
     pub const fn fuses(self) -> bool {
         match self {
             Isa::Scalar | Isa::Portable => false,
-            Isa::Avx2Fma | Isa::AvxVnni | Isa::Avx512Vnni => true,
+            Isa::Avx2Fma | Isa::AvxVnni | Isa::Avx512 | Isa::Avx512Vnni => true,
             Isa::NeonInOrder | Isa::Neon | Isa::NeonDotprod | Isa::NeonI8mm => true,
         }
     }
@@ -146,12 +152,14 @@ impl Isa {
             Isa::Portable => cfg!(feature = "portable"),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2Fma => avx2_fma::get(),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => avx512::get(),
             #[cfg(all(feature = "qs8", target_arch = "x86_64"))]
             Isa::AvxVnni => avx_vnni::get() && crate::arch::x86_64::cpuid::avx_vnni(),
             #[cfg(all(feature = "qs8", target_arch = "x86_64"))]
             Isa::Avx512Vnni => avx512_vnni::get() && crate::arch::x86_64::cpuid::avx512_vnni(),
             #[cfg(not(target_arch = "x86_64"))]
-            Isa::Avx2Fma => false,
+            Isa::Avx2Fma | Isa::Avx512 => false,
             #[cfg(not(all(feature = "qs8", target_arch = "x86_64")))]
             Isa::AvxVnni | Isa::Avx512Vnni => false,
             Isa::NeonInOrder | Isa::Neon => {

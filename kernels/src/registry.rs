@@ -10,7 +10,7 @@ use crate::scheme::F32;
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 use crate::arch::aarch64::neon_f32;
 #[cfg(target_arch = "x86_64")]
-use crate::arch::x86_64::avx2_fma_f32;
+use crate::arch::x86_64::{avx2_fma_f32, avx512_f32};
 
 #[cfg(feature = "qs8")]
 mod q8;
@@ -19,6 +19,8 @@ pub(crate) use q8::*;
 
 /// Pointwise, f32. The dense 3x3 convolution runs on these too.
 pub(crate) static PW_F32: &[PwKernel<F32>] = &[
+    #[cfg(target_arch = "x86_64")]
+    avx512_f32::PW_14X32,
     #[cfg(target_arch = "x86_64")]
     avx2_fma_f32::PW_6X16,
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
@@ -35,6 +37,8 @@ pub(crate) static PW_F32: &[PwKernel<F32>] = &[
 /// Depthwise 3x3, f32.
 pub(crate) static DW_F32: &[DwKernel<F32>] = &[
     #[cfg(target_arch = "x86_64")]
+    avx512_f32::DW_16C,
+    #[cfg(target_arch = "x86_64")]
     avx2_fma_f32::DW_8C,
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
     neon_f32::DW_4C,
@@ -50,6 +54,8 @@ pub(crate) static DW_F32: &[DwKernel<F32>] = &[
 /// The arithmetic alone, one row an ISA.
 #[cfg(feature = "std")]
 pub(crate) static PEAK_F32: &[PeakKernel] = &[
+    #[cfg(target_arch = "x86_64")]
+    avx512_f32::PEAK,
     #[cfg(target_arch = "x86_64")]
     avx2_fma_f32::PEAK,
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]

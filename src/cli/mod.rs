@@ -99,7 +99,7 @@ impl EngineArgs {
 /// Which kernels compute.
 #[derive(Args, Default)]
 struct IsaArgs {
-    /// Best instruction set to use: scalar, portable, avx2_fma, avx_vnni, avx512_vnni, neon_in_order, neon, neon_dotprod or neon_i8mm
+    /// Best instruction set to use: scalar, portable, avx2_fma, avx_vnni, avx512, avx512_vnni, neon_in_order, neon, neon_dotprod or neon_i8mm
     /// [default: the best that this CPU has]
     #[arg(long, value_name = "NAME")]
     isa: Option<String>,

@@ -383,7 +383,7 @@ fn bench_checks_its_arguments_before_it_measures() {
     let line = refuse(&format!("--json {x} --isa avx9"));
     assert_eq!(
         line,
-        "--isa: unknown instruction set \"avx9\", expected one of scalar, portable, avx2_fma, avx_vnni, avx512_vnni, neon_in_order, neon, neon_dotprod, neon_i8mm"
+        "--isa: unknown instruction set \"avx9\", expected one of scalar, portable, avx2_fma, avx_vnni, avx512, avx512_vnni, neon_in_order, neon, neon_dotprod, neon_i8mm"
     );
     let foreign = if cfg!(target_arch = "aarch64") {
         "avx2_fma"

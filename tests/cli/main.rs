@@ -168,7 +168,7 @@ fn unknown_and_missing_instruction_sets_are_named() {
         (error(&environment("avx9")), "DWSEP_ISA"),
         (error(&flag("avx9")), "--isa"),
     ] {
-        let known = "expected one of scalar, portable, avx2_fma, avx_vnni, avx512_vnni, neon_in_order, neon, neon_dotprod, neon_i8mm";
+        let known = "expected one of scalar, portable, avx2_fma, avx_vnni, avx512, avx512_vnni, neon_in_order, neon, neon_dotprod, neon_i8mm";
         assert_eq!(
             line,
             format!("{place}: unknown instruction set \"avx9\", {known}")

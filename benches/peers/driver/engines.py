@@ -114,7 +114,7 @@ class Engine:
 
 
 ENGINES = [
-    Engine("ours", "ours (dwsep)", "safetensors", "peer-ours", rust=True, avx2={"DWSEP_ISA": "avx2_fma"}, avx512=False,
+    Engine("ours", "ours (dwsep)", "safetensors", "peer-ours", rust=True, avx2={"DWSEP_ISA": "avx2_fma"},
            int8="tflite_int8"),  # fmt: skip
     Engine("onnxruntime", "ONNX Runtime", "onnx", "onnxruntime", int8="onnx_int8"),
     Engine("tflite", "TFLite + XNNPACK", "tflite", "ai-edge-litert", int8="tflite_int8"),

@@ -20,6 +20,7 @@ const ALL: &[(dwsep_isa, Isa, &CStr)] = &[
     (DWSEP_ISA_NEON, Isa::Neon, c"neon"),
     (DWSEP_ISA_NEON_DOTPROD, Isa::NeonDotprod, c"neon_dotprod"),
     (DWSEP_ISA_NEON_I8MM, Isa::NeonI8mm, c"neon_i8mm"),
+    (DWSEP_ISA_AVX512, Isa::Avx512, c"avx512"),
 ];
 
 fn find(raw: dwsep_raw_isa) -> Option<&'static (dwsep_isa, Isa, &'static CStr)> {

@@ -93,7 +93,7 @@ pub enum dwsep_isa {
     DWSEP_ISA_AVX2_FMA = 3,
     /// x86-64: AVX2 and AVX-VNNI, for 8-bit integers. Taken only where it is asked for: no machine has proved it yet.
     DWSEP_ISA_AVX_VNNI = 4,
-    /// x86-64: AVX-512 (F, BW, VL) and AVX512-VNNI, for 8-bit integers.
+    /// x86-64: AVX-512 (F, BW, VL) and AVX512-VNNI, for 8-bit integers; floats as by DWSEP_ISA_AVX512.
     DWSEP_ISA_AVX512_VNNI = 5,
     /// AArch64: NEON, for cores that execute in program order.
     DWSEP_ISA_NEON_IN_ORDER = 6,
@@ -103,6 +103,8 @@ pub enum dwsep_isa {
     DWSEP_ISA_NEON_DOTPROD = 8,
     /// AArch64: matrix products of Armv8.6, for 8-bit integers.
     DWSEP_ISA_NEON_I8MM = 9,
+    /// x86-64: AVX-512 (F, BW, VL), for floats.
+    DWSEP_ISA_AVX512 = 10,
 }
 
 /// What C passes for a [`dwsep_isa`].

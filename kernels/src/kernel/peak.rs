@@ -4,6 +4,7 @@
 //! | ISA | step | chains x lanes | why so many |
 //! |---|---|---|---|
 //! | `avx2_fma` | one FMA | 12 x 8 | two a cycle of 4 to 5 cycles: at least 10; 16 registers |
+//! | `avx512` | one FMA | 24 x 16 | as `avx2_fma`; 32 registers |
 //! | `neon` | one FMA | 24 x 4 | up to four a cycle of 4 cycles: at least 16; 32 registers |
 //! | `scalar`, `portable` on x86-64 | multiplication, addition | 14 x 4 | two of each a cycle of 3 to 4 cycles; SSE2's 16 registers |
 //! | `scalar`, `portable` on AArch64 | multiplication, addition | 24 x 4 | as `neon` |

@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2_fma;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx512;
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 pub(crate) mod neon;
 #[cfg(feature = "portable")]
