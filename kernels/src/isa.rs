@@ -16,7 +16,7 @@ macro_rules! features {
     ($d:tt $name:ident: $($feature:tt),+ $(; $more:tt)?) => {
         cpufeatures::new!($name, $($feature),+);
         macro_rules! $name {
-            ($d(#[$d meta:meta])* $d vis:vis unsafe fn $d f:ident $d(<$d(const $d c:ident: $d cty:ty),+>)? ($d($d arg:ident: $d ty:ty),+ $d(,)?) $d body:block) => {
+            ($d(#[$d meta:meta])* $d vis:vis unsafe fn $d f:ident $d(<$d(const $d c:ident: $d cty:ty),+ $d(,)?>)? ($d($d arg:ident: $d ty:ty),+ $d(,)?) $d body:block) => {
                 $d(#[$d meta])*
                 #[target_feature($(enable = $feature),+ $(, enable = $more)?)]
                 $d vis unsafe fn $d f $d(<$d(const $d c: $d cty),+>)? ($d($d arg: $d ty),+) $d body
@@ -40,7 +40,7 @@ macro_rules! features {
             }
         }
         macro_rules! $name {
-            ($d(#[$d meta:meta])* $d vis:vis unsafe fn $d f:ident $d(<$d(const $d c:ident: $d cty:ty),+>)? ($d($d arg:ident: $d ty:ty),+ $d(,)?) $d body:block) => {
+            ($d(#[$d meta:meta])* $d vis:vis unsafe fn $d f:ident $d(<$d(const $d c:ident: $d cty:ty),+ $d(,)?>)? ($d($d arg:ident: $d ty:ty),+ $d(,)?) $d body:block) => {
                 $d(#[$d meta])*
                 #[target_feature($(enable = $feature),+)]
                 $d vis unsafe fn $d f $d(<$d(const $d c: $d cty),+>)? ($d($d arg: $d ty),+) $d body

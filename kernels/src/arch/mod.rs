@@ -52,12 +52,33 @@ pub(crate) use pw_f32;
 macro_rules! dw_f32 {
     ($row:ident, $name:literal, $isa:ident, $features:ident, $v:ty, s1 $h1:literal x $w1:literal, s2 $h2:literal x $w2:literal) => {
         pub(crate) const $row: crate::kernel::args::DwKernel<crate::scheme::F32> = {
+            struct Loops;
+            impl crate::kernel::stripes::StripeLoops<crate::scheme::F32> for Loops {
+                $features! {
+                    #[inline(never)]
+                    unsafe fn stripes<
+                        const WAY: usize,
+                        const S: usize,
+                        const H: usize,
+                        const PW: usize,
+                        const TH: usize,
+                        const TW: usize,
+                    >(
+                        p: &crate::kernel::args::DwArgs<crate::scheme::F32>,
+                        y: usize,
+                        stripes: usize,
+                    ) {
+                        // SAFETY: the caller's promise; the features are this function's.
+                        unsafe { crate::kernel::depthwise_f32::stripes::<$v, S, H, PW, TH, TW>(p, y, stripes) }
+                    }
+                }
+            }
             $features! {
                 /// # Safety
                 /// As `DwArgs`, stride 1.
                 unsafe fn stride1(p: &crate::kernel::args::DwArgs<crate::scheme::F32>) {
                     // SAFETY: the caller's promise; the features are this function's.
-                    unsafe { crate::kernel::depthwise_f32::run::<$v, 1, $h1, $w1>(p) }
+                    unsafe { crate::kernel::depthwise_f32::run::<$v, Loops, 1, $h1, $w1>(p) }
                 }
             }
             $features! {
@@ -65,7 +86,7 @@ macro_rules! dw_f32 {
                 /// As `DwArgs`, stride 2.
                 unsafe fn stride2(p: &crate::kernel::args::DwArgs<crate::scheme::F32>) {
                     // SAFETY: the caller's promise; the features are this function's.
-                    unsafe { crate::kernel::depthwise_f32::run::<$v, 2, $h2, $w2>(p) }
+                    unsafe { crate::kernel::depthwise_f32::run::<$v, Loops, 2, $h2, $w2>(p) }
                 }
             }
             crate::kernel::args::DwKernel {
@@ -162,12 +183,33 @@ macro_rules! dw_q8 {
     };
     (@row $row:ident $name:literal, $scheme:ident, $unsigned:literal, $isa:ident, $features:ident, $v:ty, $h1:literal x $w1:literal, $h2:literal x $w2:literal) => {
         pub(crate) const $row: crate::kernel::args::DwKernel<crate::scheme::$scheme> = {
+            struct Loops;
+            impl crate::kernel::stripes::StripeLoops<crate::scheme::Bytes> for Loops {
+                $features! {
+                    #[inline(never)]
+                    unsafe fn stripes<
+                        const WAY: usize,
+                        const S: usize,
+                        const H: usize,
+                        const PW: usize,
+                        const TH: usize,
+                        const TW: usize,
+                    >(
+                        p: &crate::kernel::args::DwArgs<crate::scheme::Bytes>,
+                        y: usize,
+                        stripes: usize,
+                    ) {
+                        // SAFETY: the caller's promise; the features are this function's.
+                        unsafe { crate::kernel::depthwise_q8::stripes::<$v, $unsigned, WAY, S, H, PW, TH, TW>(p, y, stripes) }
+                    }
+                }
+            }
             $features! {
                 /// # Safety
                 /// As `DwArgs`, stride 1.
                 unsafe fn stride1(p: &crate::kernel::args::DwArgs<crate::scheme::Bytes>) {
                     // SAFETY: the caller's promise; the features are this function's.
-                    unsafe { crate::kernel::depthwise_q8::run::<$v, $unsigned, 1, $h1, $w1>(p) }
+                    unsafe { crate::kernel::depthwise_q8::run::<$v, Loops, $unsigned, 1, $h1, $w1>(p) }
                 }
             }
             $features! {
@@ -175,7 +217,7 @@ macro_rules! dw_q8 {
                 /// As `DwArgs`, stride 2.
                 unsafe fn stride2(p: &crate::kernel::args::DwArgs<crate::scheme::Bytes>) {
                     // SAFETY: the caller's promise; the features are this function's.
-                    unsafe { crate::kernel::depthwise_q8::run::<$v, $unsigned, 2, $h2, $w2>(p) }
+                    unsafe { crate::kernel::depthwise_q8::run::<$v, Loops, $unsigned, 2, $h2, $w2>(p) }
                 }
             }
             crate::kernel::args::DwKernel {

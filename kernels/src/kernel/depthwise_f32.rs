@@ -14,68 +14,49 @@
 
 use crate::kernel::args::DwArgs;
 use crate::kernel::pointwise_f32::activate;
+use crate::kernel::stripes::{StripeLoops, all};
 use crate::scheme::F32;
 use crate::simd::Vf32;
 
 /// Outputs that the loop over any taps computes at a time.
 const BORDER: usize = 4;
 
+/// The only way of [`StripeLoops`].
+const PATCHES: usize = 0;
+
 /// The kernel: all pixels of `p`, in patches of up to `PH x PW` outputs.
 ///
 /// # Safety
-/// As [`DwArgs`], with `ct` = `V::LANES` and stride `S`; called inside a function with the features of `V`'s ISA.
+/// As [`DwArgs`], with `ct` = `V::LANES` and stride `S`; called inside a function with the features of `V`'s ISA, whose [`stripes`] are `L`.
 #[inline(always)]
-pub(crate) unsafe fn run<V: Vf32, const S: usize, const PH: usize, const PW: usize>(
+pub(crate) unsafe fn run<
+    V: Vf32,
+    L: StripeLoops<F32>,
+    const S: usize,
+    const PH: usize,
+    const PW: usize,
+>(
     p: &DwArgs<F32>,
 ) {
     // SAFETY: every call stays within the rectangle of `p`, and has as many taps.
     unsafe {
         match (p.taps_h, p.taps_w) {
-            (3, 3) => patches::<V, S, PH, PW, 3, 3>(p),
+            (3, 3) => all::<F32, L, PATCHES, S, PH, PW, 3, 3>(p),
             // Borders of one row or column, as padding of one makes them. Wider ones are patches of one row or column too.
-            (2, 3) => patches::<V, S, 1, PW, 2, 3>(p),
-            (3, 2) => patches::<V, S, PH, 1, 3, 2>(p),
-            (2, 2) => patches::<V, S, 1, 1, 2, 2>(p),
+            (2, 3) => all::<F32, L, PATCHES, S, 1, PW, 2, 3>(p),
+            (3, 2) => all::<F32, L, PATCHES, S, PH, 1, 3, 2>(p),
+            (2, 2) => all::<F32, L, PATCHES, S, 1, 1, 2, 2>(p),
             _ => any_taps::<V, S>(p),
         }
     }
 }
 
-/// All pixels of `p`, which see `TH x TW` taps.
+/// `stripes` stripes of `H` output rows from row `y` on: the body of [`StripeLoops::stripes`].
 ///
 /// # Safety
-/// As [`run`], for as many taps.
+/// As [`StripeLoops::stripes`]; called inside a function with the features of `V`'s ISA.
 #[inline(always)]
-unsafe fn patches<
-    V: Vf32,
-    const S: usize,
-    const PH: usize,
-    const PW: usize,
-    const TH: usize,
-    const TW: usize,
->(
-    p: &DwArgs<F32>,
-) {
-    let mut y = 0;
-    while y < p.rows {
-        // SAFETY: rows y..y + H are among those of `p`.
-        y += unsafe {
-            match (p.rows - y).min(PH) {
-                3 if PH >= 3 => stripe::<V, S, 3, PW, TH, TW>(p, y),
-                2 if PH >= 2 => stripe::<V, S, 2, PW, TH, TW>(p, y),
-                _ => stripe::<V, S, 1, PW, TH, TW>(p, y),
-            }
-        };
-    }
-    const { assert!(PH <= 3, "add arms above") }
-}
-
-/// `H` output rows from row `y` on; returns `H`.
-///
-/// # Safety
-/// As [`patches`]; rows `y..y + H` are among those of `p`.
-#[inline(always)]
-unsafe fn stripe<
+pub(crate) unsafe fn stripes<
     V: Vf32,
     const S: usize,
     const H: usize,
@@ -85,27 +66,29 @@ unsafe fn stripe<
 >(
     p: &DwArgs<F32>,
     y: usize,
-) -> usize {
-    let mut x = 0;
-    while x < p.cols {
-        // SAFETY: columns x..x + W are among those of `p`.
-        x += unsafe {
-            match (p.cols - x).min(PW) {
-                4 if PW >= 4 => patch::<V, S, H, 4, TH, TW>(p, y, x),
-                3 if PW >= 3 => patch::<V, S, H, 3, TH, TW>(p, y, x),
-                2 if PW >= 2 => patch::<V, S, H, 2, TH, TW>(p, y, x),
-                _ => patch::<V, S, H, 1, TH, TW>(p, y, x),
-            }
-        };
+    stripes: usize,
+) {
+    const { assert!(PW <= 4, "add arms below") }
+    for stripe in 0..stripes {
+        let (y, mut x) = (y + stripe * H, 0);
+        while x < p.cols {
+            // SAFETY: columns x..x + W are among those of `p`.
+            x += unsafe {
+                match (p.cols - x).min(PW) {
+                    4 if PW >= 4 => patch::<V, S, H, 4, TH, TW>(p, y, x),
+                    3 if PW >= 3 => patch::<V, S, H, 3, TH, TW>(p, y, x),
+                    2 if PW >= 2 => patch::<V, S, H, 2, TH, TW>(p, y, x),
+                    _ => patch::<V, S, H, 1, TH, TW>(p, y, x),
+                }
+            };
+        }
     }
-    const { assert!(PW <= 4, "add arms above") }
-    H
 }
 
 /// `H x W` outputs for all channels; returns `W`.
 ///
 /// # Safety
-/// As [`patches`]; the outputs are among those of `p`.
+/// As [`stripes`]; the outputs are among those of `p`.
 #[inline(always)]
 unsafe fn patch<
     V: Vf32,

@@ -14,18 +14,24 @@
 //! Integer sums have no order, so that only the result is part of the numerics contract.
 
 use crate::kernel::args::DwArgs;
+use crate::kernel::stripes::{StripeLoops, all};
 use crate::pack::{dw_head_bytes, dw_tile_bytes};
 use crate::scheme::Bytes;
 use crate::shape::WINDOW;
 use crate::simd::q8::Pixels;
 
+/// The ways of [`StripeLoops`]: a vector of channels of each pixel, or two pixels of half as many.
+const PATCHES: usize = 0;
+const TWINS: usize = 1;
+
 /// The kernel: all pixels of `p`, in patches of up to `PH x PW` outputs. `UNSIGNED` as in [`Pixels::load`].
 ///
 /// # Safety
-/// As [`DwArgs`], with `ct` = `V::LANES` and stride `STRIDE`; called inside a function with the features of `V`'s ISA.
+/// As [`DwArgs`], with `ct` = `V::LANES` and stride `STRIDE`; called inside a function with the features of `V`'s ISA, whose [`stripes`] are `L`.
 #[inline(always)]
 pub(crate) unsafe fn run<
     V: Pixels,
+    L: StripeLoops<Bytes>,
     const UNSIGNED: bool,
     const STRIDE: usize,
     const PH: usize,
@@ -36,56 +42,63 @@ pub(crate) unsafe fn run<
     // SAFETY: every call stays within the rectangle of `p`, and has as many taps.
     unsafe {
         match (p.taps_h, p.taps_w) {
-            (3, 3) if STRIDE == 1 && V::TWINS && are_twins::<V>(p) => {
-                twins::<V, UNSIGNED, PH, PW>(p);
+            (3, 3) if const { STRIDE == 1 && V::TWINS } && are_twins::<V>(p) => {
+                twins::<L, PH, PW>(p);
             }
-            (3, 3) => patches::<V, UNSIGNED, STRIDE, PH, PW, 3, 3>(p),
+            (3, 3) => all::<Bytes, L, PATCHES, STRIDE, PH, PW, 3, 3>(p),
             // Borders of one row or column, as padding of one makes them.
-            (2, 3) => patches::<V, UNSIGNED, STRIDE, 1, PW, 2, 3>(p),
-            (3, 2) => patches::<V, UNSIGNED, STRIDE, PH, 1, 3, 2>(p),
-            (2, 2) => patches::<V, UNSIGNED, STRIDE, 1, 1, 2, 2>(p),
+            (2, 3) => all::<Bytes, L, PATCHES, STRIDE, 1, PW, 2, 3>(p),
+            (3, 2) => all::<Bytes, L, PATCHES, STRIDE, PH, 1, 3, 2>(p),
+            (2, 2) => all::<Bytes, L, PATCHES, STRIDE, 1, 1, 2, 2>(p),
             _ => any_taps::<V, UNSIGNED, STRIDE>(p),
         }
     }
 }
 
-/// All pixels of `p`, which see `TH x TW` taps.
+/// `stripes` stripes of `H` output rows from row `y` on: the body of [`StripeLoops::stripes`].
 ///
 /// # Safety
-/// As [`run`], for as many taps.
+/// As [`StripeLoops::stripes`], of pixels that [`are_twins`] where they are met as such; called inside a function with the features of `V`'s ISA.
 #[inline(always)]
-unsafe fn patches<
+pub(crate) unsafe fn stripes<
     V: Pixels,
     const UNSIGNED: bool,
+    const WAY: usize,
     const STRIDE: usize,
-    const PH: usize,
+    const H: usize,
     const PW: usize,
     const TH: usize,
     const TW: usize,
 >(
     p: &DwArgs<Bytes>,
+    y: usize,
+    stripes: usize,
 ) {
-    const { assert!(PH <= 2 && PW <= 4, "add arms below") }
-    let mut y = 0;
-    while y < p.rows {
-        let h = if PH >= 2 && p.rows - y >= 2 { 2 } else { 1 };
-        let mut x = 0;
-        while x < p.cols {
-            // SAFETY: rows y..y + h and columns x..x + w are among those of `p`.
+    const { assert!(PW <= 4, "add arms below") }
+    // Twins are met a pair of columns at a time.
+    let cols = if WAY == TWINS { p.cols / 2 } else { p.cols };
+    macro_rules! patch {
+        ($w:literal, $y:ident, $x:ident) => {
+            if WAY == TWINS {
+                twin_patch::<V, UNSIGNED, H, $w>(p, $y, $x)
+            } else {
+                patch::<V, UNSIGNED, STRIDE, H, $w, TH, TW>(p, $y, $x)
+            }
+        };
+    }
+    for stripe in 0..stripes {
+        let (y, mut x) = (y + stripe * H, 0);
+        while x < cols {
+            // SAFETY: columns x..x + w, or as many pairs of them, are among those of `p`.
             x += unsafe {
-                match (h, (p.cols - x).min(PW)) {
-                    (2, 4) if PW >= 4 => patch::<V, UNSIGNED, STRIDE, 2, 4, TH, TW>(p, y, x),
-                    (2, 3) if PW >= 3 => patch::<V, UNSIGNED, STRIDE, 2, 3, TH, TW>(p, y, x),
-                    (2, 2) if PW >= 2 => patch::<V, UNSIGNED, STRIDE, 2, 2, TH, TW>(p, y, x),
-                    (2, _) => patch::<V, UNSIGNED, STRIDE, 2, 1, TH, TW>(p, y, x),
-                    (_, 4) if PW >= 4 => patch::<V, UNSIGNED, STRIDE, 1, 4, TH, TW>(p, y, x),
-                    (_, 3) if PW >= 3 => patch::<V, UNSIGNED, STRIDE, 1, 3, TH, TW>(p, y, x),
-                    (_, 2) if PW >= 2 => patch::<V, UNSIGNED, STRIDE, 1, 2, TH, TW>(p, y, x),
-                    _ => patch::<V, UNSIGNED, STRIDE, 1, 1, TH, TW>(p, y, x),
+                match (cols - x).min(PW) {
+                    4 if PW >= 4 => patch!(4, y, x),
+                    3 if PW >= 3 => patch!(3, y, x),
+                    2 if PW >= 2 => patch!(2, y, x),
+                    _ => patch!(1, y, x),
                 }
             };
         }
-        y += h;
     }
 }
 
@@ -102,42 +115,18 @@ fn are_twins<V: Pixels>(p: &DwArgs<Bytes>) -> bool {
 /// # Safety
 /// As [`run`], for whole windows of pixels that [`are_twins`].
 #[inline(always)]
-unsafe fn twins<V: Pixels, const UNSIGNED: bool, const PH: usize, const PW: usize>(
-    p: &DwArgs<Bytes>,
-) {
-    const { assert!(PH <= 2 && PW <= 4, "add arms below") }
-    let pairs = p.cols / 2;
-    let mut y = 0;
-    while y < p.rows {
-        let h = if PH >= 2 && p.rows - y >= 2 { 2 } else { 1 };
-        let mut x = 0;
-        while x < pairs {
-            // SAFETY: rows y..y + h and pairs x..x + w of columns are among those of `p`.
-            x += unsafe {
-                match (h, (pairs - x).min(PW)) {
-                    (2, 4) if PW >= 4 => twin_patch::<V, UNSIGNED, 2, 4>(p, y, x),
-                    (2, 3) if PW >= 3 => twin_patch::<V, UNSIGNED, 2, 3>(p, y, x),
-                    (2, 2) if PW >= 2 => twin_patch::<V, UNSIGNED, 2, 2>(p, y, x),
-                    (2, _) => twin_patch::<V, UNSIGNED, 2, 1>(p, y, x),
-                    (_, 4) if PW >= 4 => twin_patch::<V, UNSIGNED, 1, 4>(p, y, x),
-                    (_, 3) if PW >= 3 => twin_patch::<V, UNSIGNED, 1, 3>(p, y, x),
-                    (_, 2) if PW >= 2 => twin_patch::<V, UNSIGNED, 1, 2>(p, y, x),
-                    _ => twin_patch::<V, UNSIGNED, 1, 1>(p, y, x),
-                }
-            };
-        }
-        y += h;
-    }
-    if p.cols % 2 == 1 {
-        // SAFETY: the last column.
-        unsafe {
+unsafe fn twins<L: StripeLoops<Bytes>, const PH: usize, const PW: usize>(p: &DwArgs<Bytes>) {
+    // SAFETY: whole pairs of columns, and a last column.
+    unsafe {
+        all::<Bytes, L, TWINS, 1, PH, PW, 3, 3>(p);
+        if p.cols % 2 == 1 {
             let last = DwArgs {
-                input: p.input.add(2 * pairs * p.input_col),
-                output: p.output.add(2 * pairs * p.output_col),
+                input: p.input.add((p.cols - 1) * p.input_col),
+                output: p.output.add((p.cols - 1) * p.output_col),
                 cols: 1,
                 ..*p
             };
-            patches::<V, UNSIGNED, 1, PH, 1, 3, 3>(&last);
+            all::<Bytes, L, PATCHES, 1, PH, 1, 3, 3>(&last);
         }
     }
 }
@@ -171,7 +160,7 @@ unsafe fn twin_patch<V: Pixels, const UNSIGNED: bool, const H: usize, const W: u
 /// `H x W` outputs for all channels; returns `W`.
 ///
 /// # Safety
-/// As [`patches`]; the outputs are among those of `p`.
+/// As [`stripes`]; the outputs are among those of `p`.
 #[inline(always)]
 unsafe fn patch<
     V: Pixels,

@@ -14,5 +14,6 @@ pub(crate) mod pointwise_q8;
 pub(crate) mod prepare_q8;
 pub(crate) mod prepared;
 pub(crate) mod raw;
+pub(crate) mod stripes;
 pub(crate) mod team;
 pub(crate) mod tiles;
