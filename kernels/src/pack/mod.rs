@@ -12,10 +12,18 @@ mod f32;
 mod q8;
 
 pub(crate) use self::f32::{depthwise_f32, gemm_f32};
+#[cfg(all(
+    feature = "qs8",
+    any(
+        target_arch = "x86_64",
+        all(target_arch = "aarch64", target_feature = "neon")
+    )
+))]
+pub(crate) use self::q8::MARK_BYTES;
 #[cfg(feature = "qs8")]
 pub(crate) use self::q8::{
-    DwFormQ8, FilterQ8, FormQ8, MARK_BYTES, PRODUCTS_DEPTH, Word, depthwise_q8, dw_head_bytes,
-    dw_tile_bytes, gemm_q8, has_mark,
+    DwFormQ8, FilterQ8, FormQ8, PRODUCTS_DEPTH, Word, depthwise_q8, dw_head_bytes, dw_tile_bytes,
+    gemm_q8, has_mark,
 };
 
 use alloc::sync::Arc;
