@@ -5,6 +5,7 @@ use crate::file::{Buffer, Code, F16, F32, File, I8, I32, Operator, SubGraph, Ten
 /// Tensors of [`every_operator`] that tests name.
 pub const INPUT: usize = 0;
 pub const WEIGHTS: usize = 4;
+pub const BIAS: usize = 5;
 pub const CONVOLVED: usize = 6;
 pub const OUTPUT: usize = 20;
 

@@ -5,7 +5,7 @@ use mobilenet::weights::tflite::{
 };
 
 use crate::file::{Buffer, I64, U8, zip};
-use crate::samples::{CONV, DEPTHWISE, WEIGHTS, every_operator, float16};
+use crate::samples::{BIAS, CONV, DEPTHWISE, WEIGHTS, every_operator, float16};
 use crate::{changed, read};
 
 #[test]
@@ -129,6 +129,21 @@ fn paddings_may_have_64_bits() {
         read(&bytes).operators[1].kind,
         OperatorKind::Pad { paddings }
     );
+}
+
+/// As converters write them, rounded, and for all channels or for each.
+#[test]
+fn biases_may_have_scales() {
+    let bytes = changed(every_operator(), |file| {
+        file.tensor(BIAS).scales = vec![0.25, 0.125_f32.next_up(), 1.0];
+        file.tensor(BIAS).zero_points = vec![0; 3];
+        file.tensor(17).scales = vec![0.25];
+        file.tensor(17).zero_points = vec![0];
+    });
+    let graph = read(&bytes);
+    assert_eq!(graph.operators.len(), 12);
+    let quantization = graph.tensors[BIAS].quantization.as_ref().unwrap();
+    assert_eq!(quantization.scales.len(), 3);
 }
 
 #[test]

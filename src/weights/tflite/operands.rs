@@ -1,6 +1,6 @@
 //! What an operator computes with: element types, scales, and the shapes of weights.
 
-use super::graph::{OperatorKind, Tensor, Type};
+use super::graph::{OperatorKind, Tensor, TensorQuantization, Type};
 use super::problem::{OperatorProblem, TensorName};
 
 /// An operator's tensors.
@@ -14,6 +14,10 @@ pub(super) struct Operands<'a> {
 /// Types of activations.
 const COMPUTED: [Type; 3] = [Type::F32, Type::I8, Type::U8];
 const COMPUTED_NAMES: &str = "FLOAT32, INT8 or UINT8";
+
+/// How far the scale of a bias may be from that of the products, in scales of the output: what TensorFlow Lite allows
+/// (`GetQuantizedConvolutionMultipler`).
+const BIAS_TOLERANCE: f64 = 0.02;
 
 impl<'a> Operands<'a> {
     /// An input that is there.
@@ -225,6 +229,7 @@ impl<'a> Operands<'a> {
             if bias.dtype != expected || bias.elements() != outputs {
                 return Err(self.wrong(index, "bias", format!("{expected} [{outputs}]")));
             }
+            self.bias_scale(index, weights, outputs)?;
         }
         self.same(Some(self.output), "output", dtype)?;
         if self.output_tensor().shape.last() != Some(&outputs) {
@@ -234,6 +239,51 @@ impl<'a> Operands<'a> {
             self.rank(self.output, "output", rank)
         } else {
             Ok(())
+        }
+    }
+
+    /// A bias is added to sums of products, and so has their scale and no zero point; it need not say so.
+    fn bias_scale(
+        &self,
+        bias: usize,
+        weights: &Tensor<'_>,
+        outputs: usize,
+    ) -> Result<(), OperatorProblem> {
+        let of = |tensor: Option<&'a Tensor<'a>>| tensor.and_then(|t| t.quantization.as_ref());
+        let scale = |q: &TensorQuantization, channel: usize| {
+            f64::from(q.scales[if q.scales.len() == 1 { 0 } else { channel }])
+        };
+        let (Some(own), Some(input), Some(output), Some(weights)) = (
+            of(self.tensors.get(bias)),
+            of(self.tensor(0)),
+            of(Some(self.output_tensor())),
+            weights.quantization.as_ref(),
+        ) else {
+            return Ok(());
+        };
+        if own.zero_points.iter().any(|&zero_point| zero_point != 0) {
+            return Err(self.wrong(bias, "bias", "with zero point 0"));
+        }
+        if own.scales.len() != 1 && own.scales.len() != outputs {
+            let expected = format!("with one scale, or {outputs}");
+            return Err(self.wrong(bias, "bias", expected));
+        }
+        let channels = own.scales.len().max(weights.scales.len());
+        let far = (0..channels).find(|&channel| {
+            let products = scale(input, 0) * scale(weights, channel);
+            let apart = (scale(own, channel) - products).abs();
+            apart > BIAS_TOLERANCE * scale(output, 0)
+        });
+        match far {
+            None => Ok(()),
+            Some(channel) => {
+                let products = (scale(input, 0) * scale(weights, channel)) as f32;
+                let found = scale(own, channel) as f32;
+                let expected = format!(
+                    "a scale of {products:?}, that of input times weights, for channel {channel}, which has {found:?}"
+                );
+                Err(self.wrong(bias, "bias", expected))
+            }
         }
     }
 

@@ -278,6 +278,53 @@ fn operands() {
             |f| f.tensor(7).axis = 1,
             "operator 3 (DEPTHWISE_CONV_2D) has tensor 7 `taps` as weights: it is constant INT8 [1, 3, 3, 3] with 3 scales along axis 1, expected with one scale, or one for each index of axis 3",
         ),
+        // Of biases.
+        (
+            |f| {
+                f.tensor(BIAS).scales = vec![0.25, 0.125, 1.0];
+                f.tensor(BIAS).zero_points = vec![0, 0, 1];
+            },
+            "operator 2 (CONV_2D) has tensor 5 `bias` as bias: it is constant INT32 [3] with 3 scales along axis 0, expected with zero point 0",
+        ),
+        (
+            |f| {
+                // 0.0099 from what it is is near enough beside an output of 0.5, 0.011 is not.
+                f.tensor(BIAS).scales = vec![0.2599, 0.136, 1.0];
+                f.tensor(BIAS).zero_points = vec![0; 3];
+            },
+            "operator 2 (CONV_2D) has tensor 5 `bias` as bias: it is constant INT32 [3] with 3 scales along axis 0, expected a scale of 0.125, that of input times weights, for channel 1, which has 0.136",
+        ),
+        (
+            |f| {
+                f.tensor(BIAS).scales = vec![0.25];
+                f.tensor(BIAS).zero_points = vec![0];
+            },
+            "operator 2 (CONV_2D) has tensor 5 `bias` as bias: it is constant INT32 [3] with a scale, expected a scale of 0.125, that of input times weights, for channel 1, which has 0.25",
+        ),
+        (
+            |f| {
+                f.tensor(17).shape = vec![1, 2, 1];
+                f.tensor(17).scales = vec![0.25, 0.3];
+                f.tensor(17).zero_points = vec![0; 2];
+                f.tensor(17).axis = 1;
+            },
+            "operator 9 (FULLY_CONNECTED) has tensor 17 `dense bias` as bias: it is constant INT32 [1, 2, 1] with 2 scales along axis 1, expected a scale of 0.25, that of input times weights, for channel 1, which has 0.3",
+        ),
+        (
+            |f| {
+                let data = f.buffer(vec![0; 24]);
+                f.tensor(BIAS).buffer = data;
+                f.tensor(BIAS).shape = vec![2, 3];
+                f.tensor(BIAS).scales = vec![0.25; 2];
+                f.tensor(BIAS).zero_points = vec![0; 2];
+                let data = f.buffer(vec![1; 12]);
+                f.tensor(WEIGHTS).shape[0] = 6;
+                f.tensor(WEIGHTS).buffer = data;
+                f.tensor(WEIGHTS).scales.truncate(1);
+                f.tensor(WEIGHTS).zero_points.truncate(1);
+            },
+            "operator 2 (CONV_2D) has tensor 5 `bias` as bias: it is constant INT32 [2, 3] with 2 scales along axis 0, expected with one scale, or 6",
+        ),
         // Shapes.
         (
             |f| f.tensor(WEIGHTS).shape = vec![3, 1, 2, 1],
