@@ -96,6 +96,25 @@ fn weights_of_16_bits_are_widened() {
     assert_eq!(session.run(&engine, input.view()).unwrap(), [expected; 4]);
 }
 
+/// A part of the convolution, or a layer of its own, also where outputs at the border see nothing but padding.
+#[test]
+fn a_pad_in_front_of_a_window_may_be_of_any_width() {
+    let engine = Engine::new(1, None).unwrap();
+    for by in [0, 1, 2, 3, 4, 7] {
+        let outputs = [true, false].map(|fuse| {
+            let (bytes, options) = (padded(by).bytes(), TfliteOptions { fuse });
+            let model = Model::from_tflite("x", &bytes, engine.kernels(), options).unwrap();
+            assert_eq!(model.layers().len(), if fuse { 1 } else { 2 });
+            let input = (1..=32).map(|x| x as f32).collect();
+            let input = mobilenet::Tensor::new(model.default_input(), input).unwrap();
+            let mut session = model.session(input.shape(), 1).unwrap();
+            session.run(&engine, input.view()).unwrap().to_vec()
+        });
+        assert_eq!(outputs[0], outputs[1], "{by}");
+        assert_eq!(outputs[0][0] == 0.0, by > 2, "{by}");
+    }
+}
+
 #[test]
 fn what_is_not_supported_is_named() {
     type Case = (fn(&mut File), &'static str);

@@ -193,3 +193,33 @@ pub fn chain(len: i32) -> File {
     }
     file
 }
+
+/// A depthwise convolution of stride 2 behind a PAD of so many rows and columns on each side.
+pub fn padded(by: i32) -> File {
+    let mut file = empty();
+    let f = &mut file;
+    let side = 4 + 2 * by;
+    let (output, taps) = ((side - 3) / 2 + 1, (1..=18).map(|x| x as f32));
+    let taps = f.buffer(taps.flat_map(f32::to_le_bytes).collect());
+    f.subgraphs[0].tensors = vec![
+        floats("x", &[1, 4, 4, 2]),
+        integers(f, "paddings", &[4, 2], &[0, 0, by, by, by, by, 0, 0]),
+        floats("padded", &[1, side, side, 2]),
+        Tensor {
+            buffer: taps,
+            ..floats("taps", &[1, 3, 3, 2])
+        },
+        floats("y", &[1, output, output, 2]),
+    ];
+    f.subgraphs[0].inputs = vec![0];
+    f.subgraphs[0].outputs = vec![4];
+    push(f, 34, &[0, 1], 2, None);
+    let depthwise = vec![
+        (0, Value::I8(1)),
+        (1, Value::I32(2)),
+        (2, Value::I32(2)),
+        (3, Value::I32(1)),
+    ];
+    push(f, 4, &[2, 3], 4, Some((2, depthwise)));
+    file
+}
