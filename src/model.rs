@@ -157,8 +157,8 @@ impl From<Contents> for Model {
 }
 
 impl Model {
-    /// Reads a network from a file. What is in it says whether it is a TensorFlow Lite file, with the network as a graph, or a
-    /// safetensors file. Which network that is follows from its tensors.
+    /// Reads a network from a file: a TensorFlow Lite file, with the network as a graph, if that is what is in it or if it is called
+    /// `*.tflite`, or a safetensors file. Which network that is follows from its tensors.
     ///
     /// # Errors
     /// [`Error::Read`]; [`Error::Tflite`] and [`Error::Layer`] for a TensorFlow Lite file; [`Error::Safetensors`],
@@ -170,7 +170,9 @@ impl Model {
             cause,
         })?;
         let origin = path.display().to_string();
-        if tflite::is_tflite(&bytes) {
+        let named = path.extension();
+        let named = named.is_some_and(|ending| ending.eq_ignore_ascii_case("tflite"));
+        if named || tflite::is_tflite(&bytes) {
             return Self::from_tflite(&origin, &bytes, engine.kernels(), TfliteOptions::default());
         }
         Self::from_safetensors(&Safetensors::from_bytes(origin, bytes)?, engine.kernels())

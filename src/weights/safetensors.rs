@@ -16,11 +16,14 @@ use half::{bf16, f16};
 use safetensors::tensor::{Metadata, TensorInfo};
 use safetensors::{Dtype, SafeTensors};
 
-use super::{Weights, expect_shape, missing};
+use super::{Weights, expect_shape, missing, tflite};
 use crate::{Buffer, Error, Result};
 
 /// Bytes in front of the header, which hold its length.
 const PREFIX: usize = size_of::<u64>();
+
+/// The longest header that the crate `safetensors` reads, in bytes.
+const MOST_HEADER: u64 = 100_000_000;
 
 /// A safetensors file in memory. Its header has been checked; tensors are converted when they are asked for.
 #[derive(Debug)]
@@ -41,6 +44,19 @@ pub enum Problem {
     NoHeader {
         /// Bytes of the file.
         found: usize,
+    },
+    /// A network in another format.
+    #[error("a TensorFlow Lite file, expected weights in a safetensors file")]
+    Tflite,
+    /// What would be the header's length is more than that of any header: a file of another format.
+    #[error(
+        "not a safetensors file: it begins with \"{found}\", expected the length of a header of at most {most} bytes"
+    )]
+    Format {
+        /// The first eight bytes, escaped.
+        found: String,
+        /// The most that a header may have.
+        most: u64,
     },
     /// The file ends before its header does.
     #[error("the header is said to have {header} bytes, but only {available} bytes follow")]
@@ -223,7 +239,16 @@ fn parse(bytes: &[u8]) -> Result<(Metadata, usize), Problem> {
     let Some((prefix, rest)) = bytes.split_first_chunk::<PREFIX>() else {
         return Err(Problem::NoHeader { found: bytes.len() });
     };
+    if tflite::is_tflite(bytes) {
+        return Err(Problem::Tflite);
+    }
     let header = u64::from_le_bytes(*prefix);
+    if header > MOST_HEADER {
+        return Err(Problem::Format {
+            found: prefix.escape_ascii().to_string(),
+            most: MOST_HEADER,
+        });
+    }
     let available = rest.len();
     let Some((header, data)) = usize::try_from(header)
         .ok()

@@ -106,4 +106,23 @@ fn broken_files_are_named() {
     let picture = files.picture("a.png");
     let line = error(&run(["classify", &picture, "--model", &path]));
     assert!(line.starts_with(&format!("{path}: ")), "{line}");
+
+    // So short, or of so other a kind, that only its name says what it should be.
+    for (contents, problem) in [
+        (
+            &whole[..7],
+            "it has 7 bytes, the identifier alone ends with byte 8",
+        ),
+        (
+            &b"<!DOCTYPE html>"[..],
+            "bytes 5 to 8 are \"CTYP\", expected \"TFL3\"",
+        ),
+    ] {
+        let path = files.write("other.TFLite", contents);
+        let line = error(&run(["classify", &picture, "--model", &path]));
+        assert_eq!(
+            line,
+            format!("{path}: not a TensorFlow Lite file: {problem}")
+        );
+    }
 }

@@ -185,17 +185,42 @@ fn a_file_that_is_cut_off_anywhere_is_refused() {
     }
 }
 
+/// Not by numbers that their bytes happen to be.
+#[test]
+fn other_formats_are_told_by_what_they_are() {
+    assert_eq!(
+        refused(b"\x1c\0\0\0TFL3 and so on".to_vec()),
+        "x.safetensors: a TensorFlow Lite file, expected weights in a safetensors file"
+    );
+    assert_eq!(
+        refused(b"\x89PNG\r\n\x1a\n....".to_vec()),
+        "x.safetensors: not a safetensors file: it begins with \"\\x89PNG\\r\\n\\x1a\\n\", expected the length of a header of at most \
+         100000000 bytes"
+    );
+}
+
 #[test]
 fn headers_that_lie_are_refused() {
     let mut bytes = File::v1().bytes();
-    bytes[..8].copy_from_slice(&(1_u64 << 60).to_le_bytes());
     let follow = bytes.len() - 8;
+    bytes[..8].copy_from_slice(&100_000_000_u64.to_le_bytes());
     assert_eq!(
-        refused(bytes),
+        refused(bytes.clone()),
         format!(
-            "x.safetensors: the header is said to have 1152921504606846976 bytes, but only {follow} bytes follow"
+            "x.safetensors: the header is said to have 100000000 bytes, but only {follow} bytes follow"
         )
     );
+    for length in [100_000_001, 1 << 60, u64::MAX] {
+        bytes[..8].copy_from_slice(&length.to_le_bytes());
+        let escaped = bytes[..8].escape_ascii();
+        assert_eq!(
+            refused(bytes.clone()),
+            format!(
+                "x.safetensors: not a safetensors file: it begins with \"{escaped}\", expected the length of a header of at most \
+                 100000000 bytes"
+            )
+        );
+    }
 
     let two = |a: &str, b: &str| {
         let header = format!(
