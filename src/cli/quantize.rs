@@ -34,7 +34,12 @@ pub struct Quantize {
     output: PathBuf,
 
     /// Percent of the numbers of each layer that its integers have to hold, those in the middle; 100 is minimum to maximum
-    #[arg(long, value_name = "P", default_value = "100")]
+    #[arg(
+        long,
+        value_name = "P",
+        default_value = "100",
+        allow_negative_numbers = true
+    )]
     percentile: f64,
 
     #[command(flatten)]

@@ -142,7 +142,7 @@ fn quantize_refuses_what_makes_no_network_and_writes_nothing() {
         quantize(&model, &broken, "100"),
         "--calibrate: no image could be read, expected at least one"
     );
-    for percentile in ["0", "100.5", "nan"] {
+    for percentile in ["0", "-1", "100.5", "nan"] {
         let line = quantize(&model, &images, percentile);
         assert!(
             line.starts_with("--percentile ")
