@@ -4,6 +4,9 @@
 
 mod bench;
 mod classify;
+#[allow(dead_code, reason = "other tests make more of it")]
+#[path = "../tflite_reader/file.rs"]
+mod file;
 mod kernels;
 mod quantize;
 mod run;

@@ -6,6 +6,7 @@ use mobilenet::dwsep::Nhwc;
 use mobilenet::weights::Seeded;
 use mobilenet::{Engine, Model};
 
+use crate::file::{Buffer, Code, F32, File, I32, Operator, SubGraph, Tensor, Value as Field, zip};
 use crate::{Files, error, json, run, stdout};
 
 const INT8: &str = "tests/golden/tflite/v1_int8.tflite";
@@ -73,6 +74,91 @@ fn classify_prints_the_network_s_own_probabilities() {
             let p = class["probability"].as_f64().unwrap() * 256.0;
             assert!((p - p.round()).abs() < 1e-6, "{path}: {class}");
         }
+    }
+}
+
+/// Those in the file's metadata, if there is one for each class, unless others are given.
+#[test]
+fn classify_prints_the_labels_in_the_file() {
+    let files = Files::new();
+    let picture = files.picture("a.png");
+    let classify = |text: &[u8], more: &[&str]| {
+        let archive = zip("labels.txt", text, true);
+        let bytes = two_classes().labelled("labels.txt", &archive).bytes();
+        let path = files.write("labelled.tflite", bytes);
+        let arguments = ["classify", "--json", "--model", &path, &picture];
+        let report = json(&run(arguments.iter().chain(more)));
+        let mut labels: Vec<_> = (report[0]["top"].as_array().unwrap().iter())
+            .map(|class| {
+                (
+                    class["index"].as_u64().unwrap(),
+                    class["label"].as_str().unwrap().to_owned(),
+                )
+            })
+            .collect();
+        labels.sort();
+        labels
+            .into_iter()
+            .map(|(_, label)| label)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(classify(b"ant\nbee\n", &[]), ["ant", "bee"]);
+    assert_eq!(classify(b"ant\nbee\ncat\n", &[]), ["class 0", "class 1"]);
+    let given = files.write("given.txt", "cow\ndog\n");
+    let given = ["--labels", &given];
+    assert_eq!(classify(b"ant\nbee\n", &given), ["cow", "dog"]);
+}
+
+/// A network of f32 for squares of 3 channels: a convolution with two outputs, and their means.
+fn two_classes() -> File {
+    let tensor = |name: &str, shape: &[i32], dtype, buffer| Tensor {
+        name: name.to_owned(),
+        shape: shape.to_vec(),
+        dtype,
+        buffer,
+        ..Tensor::default()
+    };
+    let weights = (0..2 * 3).flat_map(|i: i16| f32::from(i - 2).to_le_bytes());
+    let axes = [1, 2].into_iter().flat_map(i32::to_le_bytes);
+    let buffers = [Vec::new(), weights.collect(), axes.collect()];
+    let conv = vec![(1, Field::I32(1)), (2, Field::I32(1))];
+    let operator = |code, inputs: &[i32], output, options| Operator {
+        code,
+        inputs: inputs.to_vec(),
+        outputs: vec![output],
+        options: Some(options),
+    };
+    File {
+        version: 3,
+        codes: [3, 40]
+            .map(|code| Code {
+                code,
+                ..Code::default()
+            })
+            .into(),
+        subgraphs: vec![SubGraph {
+            tensors: vec![
+                tensor("x", &[1, 8, 8, 3], F32, 0),
+                tensor("weights", &[2, 1, 1, 3], F32, 1),
+                tensor("convolved", &[1, 8, 8, 2], F32, 0),
+                tensor("axes", &[2], I32, 2),
+                tensor("y", &[1, 2], F32, 0),
+            ],
+            inputs: vec![0],
+            outputs: vec![4],
+            operators: vec![
+                operator(0, &[0, 1], 2, (1, conv)),
+                operator(1, &[2, 3], 4, (27, Vec::new())),
+            ],
+        }],
+        buffers: buffers
+            .map(|data| Buffer {
+                data,
+                ..Buffer::default()
+            })
+            .into(),
+        metadata: Vec::new(),
+        tail: Vec::new(),
     }
 }
 
