@@ -385,6 +385,30 @@ fn integer_layers_equal_xnnpack() {
     }
 }
 
+/// One to seven of a thousand elements, by one step: what the README says of the reference kernels.
+#[test]
+fn reference_kernels_differ_as_often_as_is_said() {
+    for golden in Golden::all().iter().filter(|golden| golden.is_quantised()) {
+        let (mut differ, mut elements) = (0.0, 0.0);
+        for (key, text) in golden.metadata() {
+            if key.starts_with("differs.") {
+                let numbers: Vec<f64> = text
+                    .split_whitespace()
+                    .filter_map(|word| word.parse().ok())
+                    .collect();
+                let [count, all, most] = numbers[..] else {
+                    panic!("{}: {key}: {text}", golden.name);
+                };
+                assert!(most <= 1.0, "{}: {key}: {text}", golden.name);
+                differ += count;
+                elements += all;
+            }
+        }
+        let share = 1000.0 * differ / elements;
+        assert!((1.0..7.0).contains(&share), "{}: {share}", golden.name);
+    }
+}
+
 /// Fused or not, whatever the instruction set and the number of threads: the bytes that TensorFlow Lite computes in the end.
 #[test]
 fn whole_networks_of_integers_equal_tensorflow_lite() {
