@@ -6,6 +6,16 @@ use crate::{Nhwc, Result};
 /// The mean over height and width: `[N, H, W, C]` to `[N, 1, 1, C]`. A channel is summed row by row, left to right, from zero, and
 /// the sum divided by `H * W`.
 ///
+/// ```
+/// use dwsep::{Nhwc, View, ViewMut, global_average_pool};
+///
+/// let mut means = [0.0; 2];
+/// let input = [1.0, 10.0, 3.0, 20.0];
+/// global_average_pool(View::new(&input, Nhwc::new(1, 1, 2, 2))?, ViewMut::new(&mut means, Nhwc::new(1, 1, 1, 2))?)?;
+/// assert_eq!(means, [2.0, 15.0]);
+/// # Ok::<(), dwsep::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::Mismatch`](crate::Error::Mismatch) for an output of another shape.
 pub fn global_average_pool(input: View<'_, f32>, mut output: ViewMut<'_, f32>) -> Result<()> {
@@ -29,6 +39,15 @@ pub fn global_average_pool(input: View<'_, f32>, mut output: ViewMut<'_, f32>) -
 }
 
 /// `exp(x - max) / sum(exp(x - max))` over the channels of each pixel, in f64 inside; NaN where a channel is NaN or +inf.
+///
+/// ```
+/// use dwsep::{Nhwc, View, ViewMut, softmax};
+///
+/// let (shape, mut probabilities) = (Nhwc::new(1, 1, 1, 3), [0.0; 3]);
+/// softmax(View::new(&[0.0, 0.0, f32::NEG_INFINITY], shape)?, ViewMut::new(&mut probabilities, shape)?)?;
+/// assert_eq!(probabilities, [0.5, 0.5, 0.0]);
+/// # Ok::<(), dwsep::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Mismatch`](crate::Error::Mismatch) for an output of another shape.

@@ -22,6 +22,18 @@ pub struct PoolWindow {
 }
 
 /// The mean of each channel over windows, in f32: summed from zero, divided by what there is of the window, then the activation.
+///
+/// ```
+/// use dwsep::{Activation, AveragePool, Nhwc, PoolWindow, View, ViewMut};
+///
+/// let window = PoolWindow { size: (2, 2), stride: (2, 2), same: false };
+/// let op = AveragePool::new(Nhwc::new(1, 2, 4, 1), window, Activation::None)?;
+/// let mut means = [0.0; 2];
+/// let input = [1.0, 2.0, 5.0, 6.0, 3.0, 4.0, 7.0, 8.0];
+/// op.run(View::new(&input, Nhwc::new(1, 2, 4, 1))?, ViewMut::new(&mut means, op.output_shape())?)?;
+/// assert_eq!(means, [2.5, 6.5]);
+/// # Ok::<(), dwsep::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct AveragePool {
     windows: Windows,

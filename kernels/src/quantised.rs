@@ -13,6 +13,18 @@ use crate::{Activation, Error, Nhwc, Quantization, Result};
 ///
 /// Fixed point: with `ra = sa / so`, `rb = sb / so` and a `shift` that gives the larger of them 20 bits behind the first,
 /// `y = ((a - za) * round(ra * 2^shift) + (b - zb) * round(rb * 2^shift) + 2^(shift - 1)) >> shift`, plus the output's zero point.
+///
+/// ```
+/// use dwsep::{Activation, Nhwc, Qs8, Quantization, View, ViewMut, quantised::Add};
+///
+/// let (a, b, output) = (Quantization::new(0.5, 3), Quantization::new(0.25, 0), Quantization::new(1.0, -1));
+/// let add = Add::<Qs8>::new(a, b, output, Activation::None)?;
+/// let (shape, mut sum) = (Nhwc::new(1, 1, 1, 2), [0; 2]);
+/// // 0.5 (5 - 3) + 0.25 * 8 is 3, and 0.5 (3 - 3) - 0.25 * 4 is -1.
+/// add.run(View::new(&[5, 3], shape)?, View::new(&[8, -4], shape)?, ViewMut::new(&mut sum, shape)?)?;
+/// assert_eq!(sum, [2, -2]);
+/// # Ok::<(), dwsep::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Add<S: Quantised> {
     /// Zero point and multiplier of each operand.

@@ -85,6 +85,29 @@ pub(crate) fn expect_zero_point(
 }
 
 /// How the integers of a quantised convolution are to be read. Weights are per output channel or per tensor.
+///
+/// ```
+/// use dwsep::{Activation, Filter, FilterQuantization, KernelSet, Nhwc, PackedPointwise, Pointwise, Qs8, Quantization};
+/// use dwsep::{Serial, View, ViewMut};
+///
+/// // What the integers of the input and of the output stand for: 0.5 q, and 0.25 (q + 10). Weights have a scale for each output channel.
+/// let (input, output) = (Quantization::new(0.5, 0), Quantization::new(0.25, -10));
+/// let quantization = FilterQuantization { input, output, weight_scales: &[0.125, 1.0], weight_zero_point: 0 };
+/// // Weights 0.125 [2, 4] and [1, -1]; biases are in units of 0.5 * 0.125 and 0.5 * 1: 1.5 and 0.
+/// let filter = Filter::i8(&[2, 4, 1, -1], Some(&[24, 0]), quantization);
+/// let kernels = KernelSet::native()?;
+/// let packed = PackedPointwise::<Qs8>::pack(kernels.pointwise(), 2, 2, filter)?;
+/// let op = Pointwise::new(&packed, Nhwc::new(1, 1, 1, 2), Activation::Relu)?;
+///
+/// // 3.0 and 4.0 are 6 and 8.
+/// let pixel = [3.0, 4.0].map(|x| input.quantise::<Qs8>(x) as i8);
+/// let mut found = [0_i8; 2];
+/// let mut workspace = vec![0; op.workspace_len(1)];
+/// op.run(&Serial, View::new(&pixel, op.input_shape())?, ViewMut::new(&mut found, op.output_shape())?, &mut workspace)?;
+/// // 0.25 * 3 + 0.5 * 4 + 1.5 is 4.25, and 3 - 4 is below 0.
+/// assert_eq!(found.map(|q| output.dequantise(q.into())), [4.25, 0.0]);
+/// # Ok::<(), dwsep::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct FilterQuantization<'a> {
     /// Of the input.

@@ -88,6 +88,23 @@ impl<S: Scheme> PackedConv3x3<S> {
 
 /// A dense 3x3 convolution of one input shape: `[N, H, W, c_in]` to `[N, OH, OW, c_out]` with
 /// `OH = (H + top + bottom - 3) / stride + 1`, and `OW` likewise.
+///
+/// ```
+/// use dwsep::{Activation, Conv3x3, F32, Filter, KernelSet, Nhwc, PackedConv3x3, Padding, Serial, Stride, View, ViewMut};
+///
+/// let kernels = KernelSet::native()?;
+/// let packed = PackedConv3x3::<F32>::pack(kernels.pointwise(), 3, 32, Filter::new(&[0.5; 32 * 9 * 3], None))?;
+/// let shape = Nhwc::new(1, 224, 224, 3);
+/// let op = Conv3x3::new(&packed, shape, Stride::Two, Padding::same(224, 224, Stride::Two), Activation::None)?;
+/// assert_eq!(op.output_shape(), Nhwc::new(1, 112, 112, 32));
+///
+/// let (input, mut output) = (vec![1.0; 224 * 224 * 3], vec![0.0; 112 * 112 * 32]);
+/// let mut workspace = vec![0; op.workspace_len(1)];
+/// op.run(&Serial, View::new(&input, shape)?, ViewMut::new(&mut output, op.output_shape())?, &mut workspace)?;
+/// // A whole window has nine taps of three channels; at this stride the padding is below and on the right alone.
+/// assert_eq!((output[0], output[112 * 112 * 32 - 1]), (13.5, 6.0));
+/// # Ok::<(), dwsep::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Conv3x3<S: Scheme = F32> {
     pub(crate) packed: PackedConv3x3<S>,

@@ -81,6 +81,23 @@ impl<S: Scheme> PackedPointwise<S> {
 }
 
 /// A pointwise convolution of one input shape: `[N, H, W, c_in]` to `[N, H, W, c_out]`.
+///
+/// ```
+/// use dwsep::{Activation, F32, Filter, KernelSet, Nhwc, PackedPointwise, Pointwise, Serial, View, ViewMut};
+///
+/// let kernels = KernelSet::native()?;
+/// // Weights [c_out, c_in], a bias for each of c_out.
+/// let filter = Filter::new(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], Some(&[0.5, 0.0, -20.0]));
+/// let packed = PackedPointwise::<F32>::pack(kernels.pointwise(), 2, 3, filter)?;
+/// let op = Pointwise::new(&packed, Nhwc::new(1, 1, 2, 2), Activation::Relu)?;
+/// assert_eq!(op.output_shape(), Nhwc::new(1, 1, 2, 3));
+///
+/// let (input, mut output) = ([1.0, 2.0, 3.0, -1.0], [0.0; 6]);
+/// let mut workspace = vec![0; op.workspace_len(1)];
+/// op.run(&Serial, View::new(&input, op.input_shape())?, ViewMut::new(&mut output, op.output_shape())?, &mut workspace)?;
+/// assert_eq!(output, [5.5, 11.0, 0.0, 1.5, 5.0, 0.0]);
+/// # Ok::<(), dwsep::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Pointwise<S: Scheme = F32> {
     packed: PackedPointwise<S>,
