@@ -418,3 +418,64 @@ pub(crate) const fn dw_tile_bytes(ct: usize, pairs: bool) -> usize {
     let words = if pairs { 2 * (TAPS - WINDOW) } else { TAPS };
     dw_head_bytes(ct) + words * ct * size_of::<i16>()
 }
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::*;
+    use crate::{PackedPointwise, Qs8, Quantization, Scheme};
+    use alloc::vec;
+
+    /// How many panels are marked, of one with a column of these weights and this bias and of one with nothing but zeros.
+    fn marks(
+        kernel: &'static PwKernel<Qs8>,
+        weights: [i8; 4],
+        bias: i32,
+        zero_point: i32,
+    ) -> usize {
+        let c_out = kernel.nr + 1;
+        let (mut all, mut biases) = (vec![0; 4 * c_out], vec![0; c_out]);
+        all[..4].copy_from_slice(&weights);
+        biases[0] = bias;
+        let quantization = FilterQuantization {
+            input: Quantization::new(1.0, zero_point),
+            output: Quantization::new(1.0, 0),
+            weight_scales: &[1.0],
+            weight_zero_point: 0,
+        };
+        let filter = Filter::i8(&all, Some(&biases), quantization);
+        let packed = PackedPointwise::pack(kernel, 4, c_out, filter).unwrap();
+        packed.panels_with_mark()
+    }
+
+    /// Where the largest sum that an input could make leaves 2^23, and nowhere before: a panel that is marked is right, but slow.
+    #[test]
+    fn panels_are_marked_from_the_limit_on() {
+        let products = |kernel: &&PwKernel<Qs8>| kernel.form.word == Word::Products;
+        let kernel = Qs8::pointwise_kernels().iter().find(products).unwrap();
+        if !kernel.isa.is_available() {
+            return;
+        }
+        let limit = 1 << 23;
+        // The sums that inputs of -128 to 127 make of the weights, at least and at most.
+        for (weights, zero_point, low, high) in [
+            ([0; 4], 0, 0, 0),
+            ([1, 0, 0, 0], 0, -128, 127),
+            (
+                [127, -128, 3, 0],
+                5,
+                -130 * 133 - 128 * 122,
+                130 * 122 + 128 * 133,
+            ),
+        ] {
+            for (bias, marked) in [
+                (limit - 1 - high, 0),
+                (limit - high, 1),
+                (-limit - low, 0),
+                (-limit - low - 1, 1),
+            ] {
+                let found = marks(kernel, weights, bias, zero_point);
+                assert_eq!(found, marked, "{weights:?}, {bias}");
+            }
+        }
+    }
+}
