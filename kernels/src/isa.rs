@@ -86,8 +86,7 @@ pub enum Isa {
     Portable,
     /// AVX2 and FMA on x86-64.
     Avx2Fma,
-    /// AVX2 and AVX-VNNI on x86-64: kernels of 8-bit integers (feature `qs8`) for CPUs that have VNNI and no AVX-512. No machine has run them yet, so
-    /// that they are taken only where they are asked for by name.
+    /// AVX2 and AVX-VNNI on x86-64: kernels of 8-bit integers (feature `qs8`) for CPUs that have VNNI and no AVX-512.
     AvxVnni,
     /// AVX-512 (F, BW, VL) on x86-64, on registers of 512 bits: kernels of f32.
     Avx512,
@@ -174,11 +173,6 @@ impl Isa {
         }
     }
 
-    /// Whether some machine has run its kernels and found them right. Others are not taken without being asked for.
-    pub const fn has_been_run(self) -> bool {
-        !matches!(self, Isa::AvxVnni)
-    }
-
     /// Whether this machine is better off without its kernels, where something else is the maximum: [`Isa::Neon`] where no core
     /// reorders instructions, which takes the feature `std` and Linux to find out, and where [`Isa::NeonInOrder`] computes the same.
     pub(crate) fn is_passed_over(self) -> bool {
@@ -196,7 +190,7 @@ impl Isa {
             .iter()
             .rev()
             .copied()
-            .find(|isa| isa.has_been_run() && isa.is_available() && !isa.is_passed_over())
+            .find(|isa| isa.is_available() && !isa.is_passed_over())
             .unwrap_or(Isa::Scalar)
     }
 }

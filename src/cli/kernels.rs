@@ -16,8 +16,8 @@ use super::{IsaArgs, Outcome, table, to_stdout, write_json};
 /// very machine. The exit code is 1 if one does not.
 #[derive(Args)]
 pub struct Kernels {
-    /// Print an array of {"name", "op", "dtype", "isa", "has_been_run", "available", "chosen", "self_check", "error"}, where
-    /// "self_check" is "passed", "failed" or "skipped", and "has_been_run" is false where the authors had no machine to run it on
+    /// Print an array of {"name", "op", "dtype", "isa", "available", "chosen", "self_check", "error"}, where "self_check" is
+    /// "passed", "failed" or "skipped"
     #[arg(long)]
     json: bool,
 }
@@ -28,7 +28,6 @@ struct Row {
     op: &'static str,
     dtype: &'static str,
     isa: &'static str,
-    has_been_run: bool,
     available: bool,
     chosen: bool,
     self_check: SelfCheck,
@@ -81,7 +80,6 @@ impl Row {
             op: kernel.op(),
             dtype: kernel.dtype(),
             isa: kernel.isa().name(),
-            has_been_run: kernel.isa().has_been_run(),
             available,
             chosen: chosen.as_flattened().contains(&kernel.name()),
             self_check,
@@ -114,11 +112,6 @@ fn print(out: &mut dyn Write, rows: &[Row]) -> io::Result<()> {
             SelfCheck::Passed => "passed".into(),
             SelfCheck::Failed => format!("FAILED: {}", row.error.as_deref().unwrap_or_default()),
             SelfCheck::Skipped => "skipped".into(),
-        };
-        let self_check = if row.has_been_run {
-            self_check
-        } else {
-            format!("{self_check}; never run by its authors")
         };
         let yes_no = |yes| if yes { "yes" } else { "no" };
         let chosen = if row.chosen { "chosen" } else { "" };

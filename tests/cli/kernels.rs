@@ -43,13 +43,9 @@ fn kernels_are_all_there_and_right() {
         let name = row["name"].as_str().unwrap();
         let dtype = row["dtype"].as_str().unwrap();
         assert!(name.contains(&format!("_{dtype}_")), "{row}");
-        assert_eq!(row["has_been_run"], row["isa"] != "avx_vnni", "{row}");
     }
     let text = stdout(&run_line("kernels"));
     assert!(expected.iter().all(|name| text.contains(name)), "{text}");
-    let never_run = text.matches("never run by its authors").count();
-    let vnni = rows.iter().filter(|row| row["isa"] == "avx_vnni").count();
-    assert_eq!(never_run, vnni, "{text}");
 }
 
 #[test]

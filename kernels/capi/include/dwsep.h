@@ -224,7 +224,7 @@ enum dwsep_isa
      */
     DWSEP_ISA_AVX2_FMA = 3,
     /**
-     * x86-64: AVX2 and AVX-VNNI, for 8-bit integers. Taken only where it is asked for: no machine has proved it yet.
+     * x86-64: AVX2 and AVX-VNNI, for 8-bit integers, on CPUs without AVX-512.
      */
     DWSEP_ISA_AVX_VNNI = 4,
     /**

@@ -91,7 +91,7 @@ pub enum dwsep_isa {
     DWSEP_ISA_PORTABLE = 2,
     /// x86-64: AVX2 and FMA.
     DWSEP_ISA_AVX2_FMA = 3,
-    /// x86-64: AVX2 and AVX-VNNI, for 8-bit integers. Taken only where it is asked for: no machine has proved it yet.
+    /// x86-64: AVX2 and AVX-VNNI, for 8-bit integers, on CPUs without AVX-512.
     DWSEP_ISA_AVX_VNNI = 4,
     /// x86-64: AVX-512 (F, BW, VL) and AVX512-VNNI, for 8-bit integers; floats as by DWSEP_ISA_AVX512.
     DWSEP_ISA_AVX512_VNNI = 5,

@@ -2,8 +2,7 @@
 //!
 //! `avx512_vnni`: 32 registers. Pointwise 12 x 32 on 512 bits: 24 accumulators, 2 vectors of the panel, a broadcast step. Depthwise
 //! 2 x 4 on 256 bits: 16 accumulators of eight sums.
-//! `avx_vnni`: the same instructions for CPUs without AVX-512, on 16 registers of 256 bits, and the tiles of AVX2. No machine at hand
-//! can run it.
+//! `avx_vnni`: the same instructions for CPUs without AVX-512, on 16 registers of 256 bits, and the tiles of AVX2.
 
 use crate::arch::{dw_q8, pw_q8};
 use crate::simd::q8_vnni::{AvxVnni, Vnni256, Vnni512};
