@@ -228,7 +228,7 @@ enum dwsep_isa
      */
     DWSEP_ISA_AVX_VNNI = 4,
     /**
-     * x86-64: AVX-512 (F, BW, VL) and AVX512-VNNI, for 8-bit integers.
+     * x86-64: AVX-512 (F, BW, VL) and AVX512-VNNI, for 8-bit integers; floats as by DWSEP_ISA_AVX512.
      */
     DWSEP_ISA_AVX512_VNNI = 5,
     /**
@@ -247,6 +247,10 @@ enum dwsep_isa
      * AArch64: matrix products of Armv8.6, for 8-bit integers.
      */
     DWSEP_ISA_NEON_I8MM = 9,
+    /**
+     * x86-64: AVX-512 (F, BW, VL), for floats.
+     */
+    DWSEP_ISA_AVX512 = 10,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
