@@ -8,6 +8,7 @@ use dwsep::Nhwc;
 use crate::layer::LayerError;
 use crate::value::DType;
 use crate::weights::safetensors::Problem;
+use crate::weights::shown_shape;
 use crate::weights::tflite;
 
 /// Why something was refused. A message is complete: it includes its cause.
@@ -42,7 +43,10 @@ pub enum Error {
     },
 
     /// A tensor has another shape than the network needs.
-    #[error("{origin}: tensor `{tensor}` has shape {found:?}, expected {expected:?}")]
+    #[error(
+        "{origin}: tensor `{tensor}` has shape {}, expected {expected:?}",
+        shown_shape(found)
+    )]
     TensorShape {
         /// Where the weights come from.
         origin: String,
@@ -55,7 +59,10 @@ pub enum Error {
     },
 
     /// The network's width or its number of classes cannot be seen from a tensor's shape.
-    #[error("{origin}: tensor `{tensor}` has shape {found:?}, expected {expected}")]
+    #[error(
+        "{origin}: tensor `{tensor}` has shape {}, expected {expected}",
+        shown_shape(found)
+    )]
     TensorRank {
         /// Where the weights come from.
         origin: String,
@@ -96,13 +103,13 @@ pub enum Error {
     },
 
     /// An entry of a weight file's metadata has a value that is not known.
-    #[error("{origin}: the metadata has {key} = {found:?}, expected {expected}")]
+    #[error("{origin}: the metadata has {key} = \"{found}\", expected {expected}")]
     Metadata {
         /// Where the weights come from.
         origin: String,
         /// The entry.
         key: &'static str,
-        /// Its value.
+        /// Its value, cut and escaped.
         found: String,
         /// The values that are known.
         expected: &'static str,

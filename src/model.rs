@@ -8,7 +8,7 @@ use crate::layer::{Layer, LayerError, MOST_INPUTS, PlannedLayer};
 use crate::models::mobilenet_v1::{self, V1Config};
 use crate::models::{self, TfliteOptions};
 use crate::value::{Format, ValueInfo};
-use crate::weights::{Safetensors, Weights, tflite};
+use crate::weights::{Safetensors, Weights, shown, tflite};
 use crate::{Engine, Error, Result, Session};
 
 /// MobileNetV1 1.0/224, trained on ImageNet: see NOTICE.
@@ -189,7 +189,7 @@ impl Model {
             Some(found) => Err(Error::Metadata {
                 origin: file.origin().to_owned(),
                 key: QUANTIZATION,
-                found: found.to_owned(),
+                found: shown(found),
                 expected: INT8,
             }),
         }

@@ -74,3 +74,28 @@ fn missing(weights: &dyn Weights, name: &str) -> Error {
         tensor: name.to_owned(),
     }
 }
+
+/// A text of a file on one line of a message. It is neither short nor printable for certain: it is cut and escaped.
+pub(crate) fn shown(text: &str) -> String {
+    const LONGEST: usize = 100;
+    let mut shown: String = text
+        .chars()
+        .take(LONGEST)
+        .flat_map(char::escape_debug)
+        .collect();
+    if text.chars().nth(LONGEST).is_some() {
+        shown.push_str("...");
+    }
+    shown
+}
+
+/// A shape of a file in a message: of many dimensions the first.
+pub(crate) fn shown_shape(shape: &[usize]) -> String {
+    const MOST: usize = 8;
+    match shape.get(..MOST) {
+        Some(first) if shape.len() > MOST => {
+            format!("{first:?} and {} more dimensions", shape.len() - MOST)
+        }
+        _ => format!("{shape:?}"),
+    }
+}

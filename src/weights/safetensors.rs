@@ -4,25 +4,25 @@
 //! [ n: u64, little-endian ][ header: n bytes of JSON ][ data: the tensors, one after the other, without gaps ]
 //! ```
 //!
-//! The crate `safetensors` decides what is valid. Its errors name no numbers, so what is likely to be wrong with a file that it
-//! refuses (cut off, offsets that overlap) is looked for here.
+//! Files come from strangers: `header.rs` says which are valid.
+
+mod header;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
+use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
-use safetensors::{Dtype, SafeTensors};
 
-use super::{Weights, expect_shape, missing, tflite};
+use super::{Weights, expect_shape, missing, shown_shape, tflite};
 use crate::{Buffer, Error, Result};
 
 /// Bytes in front of the header, which hold its length.
 const PREFIX: usize = size_of::<u64>();
 
-/// The longest header that the crate `safetensors` reads, in bytes.
+/// The longest header, in bytes, as the format has it.
 const MOST_HEADER: u64 = 100_000_000;
 
 /// A safetensors file in memory. Its header has been checked; tensors are converted when they are asked for.
@@ -66,6 +66,26 @@ pub enum Problem {
         /// Bytes behind the first eight.
         available: usize,
     },
+    /// Two tensors have the same name.
+    #[error("tensor `{tensor}` is there twice")]
+    Twice {
+        /// The tensor's name, cut and escaped, as in all that follows.
+        tensor: String,
+    },
+    /// Two entries of the metadata have the same name.
+    #[error("the metadata has `{entry}` twice")]
+    MetadataTwice {
+        /// The name, cut and escaped.
+        entry: String,
+    },
+    /// The format has no such type.
+    #[error("tensor `{tensor}` is of type `{found}`, expected one of safetensors, as F32 and I8")]
+    Type {
+        /// The tensor's name.
+        tensor: String,
+        /// The type, cut and escaped.
+        found: String,
+    },
     /// A tensor does not begin where the one before it ends: offsets overlap or leave a gap.
     #[error("tensor `{tensor}` begins at byte {found} of the data, expected {expected}")]
     Offset {
@@ -76,8 +96,23 @@ pub enum Problem {
         /// Where it begins.
         found: usize,
     },
+    /// A tensor ends before it begins.
+    #[error(
+        "tensor `{tensor}` ends at byte {found} of the data, expected at least {start}, where it begins"
+    )]
+    End {
+        /// The tensor's name.
+        tensor: String,
+        /// Where it begins.
+        start: usize,
+        /// Where it ends.
+        found: usize,
+    },
     /// A tensor has fewer or more bytes than its shape and type need.
-    #[error("tensor `{tensor}` has {found} bytes, expected {expected} for {dtype} {shape:?}")]
+    #[error(
+        "tensor `{tensor}` has {found} bytes, expected {expected} for {dtype} {}",
+        shown_shape(shape)
+    )]
     TensorLength {
         /// The tensor's name.
         tensor: String,
@@ -90,6 +125,19 @@ pub enum Problem {
         /// Bytes between its offsets.
         found: usize,
     },
+    /// A tensor's elements cannot be counted, or are no whole number of bytes.
+    #[error(
+        "tensor `{tensor}` is {dtype} {}, expected a number of bits that can be counted, in whole bytes",
+        shown_shape(shape)
+    )]
+    Elements {
+        /// The tensor's name.
+        tensor: String,
+        /// The type of its elements, as safetensors calls it.
+        dtype: String,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
     /// The file is cut off, or something follows the last tensor.
     #[error("there are {found} bytes of data, expected {expected}")]
     DataLength {
@@ -99,7 +147,7 @@ pub enum Problem {
         found: usize,
     },
     /// The header is not what it should be.
-    #[error("{0}")]
+    #[error("the header: {0}")]
     Header(Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -256,53 +304,6 @@ fn parse(bytes: &[u8]) -> Result<(Metadata, usize), Problem> {
     else {
         return Err(Problem::HeaderLength { header, available });
     };
-    SafeTensors::read_metadata(bytes)
-        .map(|(len, metadata)| (metadata, PREFIX + len))
-        .map_err(|error| {
-            explain(header, data.len()).unwrap_or_else(|| Problem::Header(Box::new(error)))
-        })
-}
-
-/// What is wrong with the offsets of a file that was refused, with numbers; `None` if it is something else.
-fn explain(header: &[u8], available: usize) -> Option<Problem> {
-    let header: BTreeMap<String, serde_json::Value> = serde_json::from_slice(header).ok()?;
-    let mut tensors = Vec::new();
-    for (name, value) in header {
-        if name != "__metadata__" {
-            tensors.push((name, serde_json::from_value::<TensorInfo>(value).ok()?));
-        }
-    }
-    tensors.sort_by_key(|(_, info)| info.data_offsets);
-    let mut expected = 0;
-    for (tensor, info) in tensors {
-        let (start, end) = info.data_offsets;
-        if start != expected {
-            return Some(Problem::Offset {
-                tensor,
-                expected,
-                found: start,
-            });
-        }
-        let found = end.saturating_sub(start);
-        let bits = info
-            .shape
-            .iter()
-            .fold(info.dtype.bitsize() as u128, |bits, &size| {
-                bits.saturating_mul(size as u128)
-            });
-        if found as u128 != bits / 8 {
-            return Some(Problem::TensorLength {
-                tensor,
-                dtype: info.dtype.to_string(),
-                shape: info.shape,
-                expected: bits / 8,
-                found,
-            });
-        }
-        expected = end;
-    }
-    (available != expected).then_some(Problem::DataLength {
-        expected,
-        found: available,
-    })
+    let start = PREFIX + header.len();
+    header::read(header, data.len()).map(|metadata| (metadata, start))
 }

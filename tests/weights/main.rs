@@ -9,6 +9,7 @@ use mobilenet::{Engine, Error, Model};
 
 mod corpus;
 mod file;
+mod hostile;
 mod int8;
 
 use file::{ALPHA, File, join, seeded};
@@ -134,20 +135,6 @@ fn tensors_that_are_missing_or_of_another_shape_or_type_are_named() {
         file.error(),
         format!("x.safetensors: tensor `{STEM}` has shape [3, 3, 3, 8], expected [8, 3, 3, 3]")
     );
-
-    // No classes at all.
-    let mut file = File::v1();
-    for (name, shape) in [
-        ("classifier.weight", vec![0, 51]),
-        ("classifier.bias", vec![0]),
-    ] {
-        file.tensor(name).2 = shape;
-        file.tensor(name).3.clear();
-    }
-    assert_eq!(
-        file.error(),
-        "logits: weights: c_out is 0, expected at least 1"
-    );
 }
 
 #[test]
@@ -197,74 +184,6 @@ fn other_formats_are_told_by_what_they_are() {
         "x.safetensors: not a safetensors file: it begins with \"\\x89PNG\\r\\n\\x1a\\n\", expected the length of a header of at most \
          100000000 bytes"
     );
-}
-
-#[test]
-fn headers_that_lie_are_refused() {
-    let mut bytes = File::v1().bytes();
-    let follow = bytes.len() - 8;
-    bytes[..8].copy_from_slice(&100_000_000_u64.to_le_bytes());
-    assert_eq!(
-        refused(bytes.clone()),
-        format!(
-            "x.safetensors: the header is said to have 100000000 bytes, but only {follow} bytes follow"
-        )
-    );
-    for length in [100_000_001, 1 << 60, u64::MAX] {
-        bytes[..8].copy_from_slice(&length.to_le_bytes());
-        let escaped = bytes[..8].escape_ascii();
-        assert_eq!(
-            refused(bytes.clone()),
-            format!(
-                "x.safetensors: not a safetensors file: it begins with \"{escaped}\", expected the length of a header of at most \
-                 100000000 bytes"
-            )
-        );
-    }
-
-    let two = |a: &str, b: &str| {
-        let header = format!(
-            r#"{{"a":{{"dtype":"F32","shape":[2,2],"data_offsets":{a}}},"b":{{"dtype":"F32","shape":[2],"data_offsets":{b}}}}}"#
-        );
-        refused(join(&header, &[0; 24]))
-    };
-    let begins = |name: &str, found: usize, expected: usize| {
-        format!(
-            "x.safetensors: tensor `{name}` begins at byte {found} of the data, expected {expected}"
-        )
-    };
-    assert_eq!(two("[0,16]", "[12,20]"), begins("b", 12, 16), "overlap");
-    assert_eq!(two("[0,16]", "[20,28]"), begins("b", 20, 16), "gap");
-    assert_eq!(
-        two("[0,12]", "[12,20]"),
-        "x.safetensors: tensor `a` has 12 bytes, expected 16 for F32 [2, 2]"
-    );
-    assert_eq!(
-        two("[0,16]", "[16,8]"),
-        "x.safetensors: tensor `b` has 0 bytes, expected 8 for F32 [2]"
-    );
-
-    let huge = r#"{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,16]}}"#;
-    assert_eq!(
-        refused(join(huge, &[0; 16])),
-        "x.safetensors: tensor `a` has 16 bytes, expected 73786976294838206464 for F32 [4294967296, 4294967296]"
-    );
-    for header in [
-        "",
-        "{",
-        "[]",
-        "\"\"",
-        "{\"a\":1}",
-        "\u{0}",
-        r#"{"a":{"dtype":"F99"}}"#,
-    ] {
-        let error = refused(join(header, &[]));
-        assert!(error.starts_with("x.safetensors: "), "{error}");
-    }
-    let deep = format!("{{\"a\":{}", "[".repeat(1 << 20));
-    refused(join(&deep, &[]));
-    let not_utf8 = [&1_u64.to_le_bytes()[..], &[0xFF]].concat();
-    refused(not_utf8);
 }
 
 #[test]

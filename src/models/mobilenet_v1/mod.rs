@@ -17,7 +17,7 @@ pub(crate) use self::quantised::{
 pub(crate) use self::units::{Kind, Unit};
 use super::summary::Cost;
 pub use super::summary::LayerSummary;
-use crate::weights::Weights;
+use crate::weights::{Weights, shown};
 use crate::{Error, Result};
 
 /// Channels of the image.
@@ -105,17 +105,20 @@ impl V1Config {
         let default = Self::default();
         let last = format!("{}.convolution.weight", pointwise_prefix(BLOCKS.len() - 1));
         let width = match *weights.shape(&last)? {
-            [width, _, 1, 1] if width > 0 => width,
-            _ => return Err(rank(weights, &last, "[O, I, 1, 1]")),
+            [width, inputs, 1, 1] if width > 0 && inputs > 0 => width,
+            _ => return Err(rank(weights, &last, "[O, I, 1, 1], none of them 0")),
         };
         let classes = match *weights.shape(CLASSIFIER_WEIGHT)? {
-            [classes, _] => classes,
-            _ => return Err(rank(weights, CLASSIFIER_WEIGHT, "[classes, C]")),
+            [classes, inputs] if classes > 0 && inputs > 0 => classes,
+            _ => {
+                let expected = "[classes, C], none of them 0";
+                return Err(rank(weights, CLASSIFIER_WEIGHT, expected));
+            }
         };
         let metadata = |key, found: &str, expected| Error::Metadata {
             origin: weights.origin().to_owned(),
             key,
-            found: found.to_owned(),
+            found: shown(found),
             expected,
         };
         let activation = match weights.metadata("activation") {

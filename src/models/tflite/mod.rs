@@ -20,8 +20,9 @@ use dwsep::{KernelSet, Nhwc, Padding, Quantization};
 use crate::layer::Layer;
 use crate::model::{Contents, INPUT, NamedLayer};
 use crate::value::{Format, ValueInfo};
+use crate::weights::shown;
 use crate::weights::tflite::{
-    self, Graph, Operator, OperatorKind, OperatorProblem, Problem, Tensor, TensorName, Type,
+    Graph, Operator, OperatorKind, OperatorProblem, Problem, Tensor, TensorName, Type,
 };
 use crate::{Error, Result};
 
@@ -268,7 +269,7 @@ impl<'a> Builder<'a> {
     /// operator of, `Relu6;BatchNorm;Conv2D`, the first; cut and escaped, as messages and tables show it.
     fn name(&mut self, operator: &Operator, output: usize) -> String {
         let name = self.tensor(output).name.split(';').next();
-        let name = tflite::shown(name.unwrap_or_default());
+        let name = shown(name.unwrap_or_default());
         if name.is_empty() || !self.names.insert(name.clone()) {
             return format!("{} {}", operator.kind.name(), operator.index);
         }

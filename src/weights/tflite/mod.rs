@@ -50,7 +50,6 @@ mod verify;
 pub use self::graph::{
     FusedActivation, Graph, Operator, OperatorKind, Padding, Tensor, TensorQuantization, Type,
 };
-pub(crate) use self::problem::shown;
 pub use self::problem::{OperatorProblem, Problem, TensorName, TensorProblem};
 
 use self::table::List;

@@ -3,10 +3,11 @@
 use std::fmt::Display;
 
 use super::graph::{FusedActivation, Operator, OperatorKind, Padding, Tensor};
-use super::problem::{OperatorProblem, Problem, shown};
+use super::problem::{OperatorProblem, Problem};
 use super::schema::{self, CUSTOM, OperatorCode, Options, operator_name};
 use super::table::List;
 use super::{constants, operands};
+use crate::weights::shown;
 
 /// What is supported: the code, the name, and how many inputs it has at least and at most.
 const SUPPORTED: [(i32, &str, usize, usize); 12] = [

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Type;
+use crate::weights::shown;
 
 /// What is wrong with a TensorFlow Lite file.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -115,20 +116,6 @@ impl fmt::Display for TensorName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "tensor {} `{}`", self.index, self.name)
     }
-}
-
-/// A text of the file on one line of a message.
-pub(crate) fn shown(text: &str) -> String {
-    const LONGEST: usize = 100;
-    let mut shown: String = text
-        .chars()
-        .take(LONGEST)
-        .flat_map(char::escape_debug)
-        .collect();
-    if text.chars().nth(LONGEST).is_some() {
-        shown.push_str("...");
-    }
-    shown
 }
 
 /// What is wrong with a tensor.
