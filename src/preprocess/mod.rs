@@ -5,7 +5,7 @@
 //! `floor(side / 16)`, as `tf.image.central_crop` has it. The proportions of the photograph are not kept. Transparency is
 //! dropped, as when TensorFlow decodes to three channels.
 //!
-//! Files come from strangers: see [`MAX_FILE`] and [`MAX_DECODED`].
+//! Files come from strangers: see [`MAX_FILE`] and [`MAX_DECODED`]. The target `image` of `fuzz/` includes this module.
 
 mod jpeg;
 
@@ -22,10 +22,9 @@ use image::{
 
 /// The largest file that is read, in bytes.
 const MAX_FILE: u64 = 256 << 20;
-/// The largest image that is decoded, in bytes of its pixels as the file has them and as RGB8: 134 megapixels.
+/// The largest image that is decoded, in bytes of its pixels as the file has them and as RGB8: 134 megapixels. Decoders need room beside
+/// the pixels: it is twice as much in all.
 const MAX_DECODED: u64 = 384 << 20;
-/// Decoders need room beside the pixels.
-const MAX_ALLOCATED: u64 = 2 * MAX_DECODED;
 
 /// Whether the name of the file says that it is an image that [`load`] can decode.
 pub fn is_image(path: &Path) -> bool {
@@ -45,12 +44,13 @@ pub fn load(path: &Path, side: u32) -> Result<RgbImage> {
         "the file has more than {MAX_FILE} bytes"
     );
 
-    from_bytes(&bytes, side)
+    from_bytes(&bytes, side, MAX_DECODED)
 }
 
-fn from_bytes(bytes: &[u8], side: u32) -> Result<RgbImage> {
+/// As [`load`], of a file in memory, whose image has up to `most` bytes of pixels.
+pub fn from_bytes(bytes: &[u8], side: u32, most: u64) -> Result<RgbImage> {
     ensure!(!bytes.is_empty(), "the file is empty");
-    let (image, orientation) = decode(bytes)?;
+    let (image, orientation) = decode(bytes, most)?;
     let mut image = DynamicImage::ImageRgb8(crop_and_resize(&image.into_rgb8(), side)?);
     // Crop and interpolation are symmetric: turning what is left is the same as turning the whole photograph, and cheaper.
     image.apply_orientation(orientation);
@@ -66,11 +66,12 @@ pub fn normalise(image: &RgbImage) -> Vec<f32> {
         .collect()
 }
 
-fn decode(bytes: &[u8]) -> Result<(DynamicImage, Orientation)> {
+/// The image as the file has it, and how it has to be turned.
+pub fn decode(bytes: &[u8], most: u64) -> Result<(DynamicImage, Orientation)> {
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
     let format = reader.format().context("not an image of a known format")?;
     let mut limits = Limits::default();
-    limits.max_alloc = Some(MAX_ALLOCATED);
+    limits.max_alloc = Some(2 * most);
     reader.limits(limits);
 
     let mut decoder = reader.into_decoder().map_err(explain)?;
@@ -82,8 +83,14 @@ fn decode(bytes: &[u8]) -> Result<(DynamicImage, Orientation)> {
     let in_rgb = u64::from(width) * u64::from(height) * 3;
     let size = decoder.total_bytes().max(in_rgb);
     ensure!(
-        size <= MAX_DECODED,
-        "{width} x {height} pixels, {size} bytes, expected at most {MAX_DECODED}"
+        size <= most,
+        "{width} x {height} pixels, {size} bytes, expected at most {most}"
+    );
+    let needed = decoder.total_bytes() + beside(format, bytes, width, height);
+    ensure!(
+        needed <= 2 * most,
+        "{width} x {height} pixels, {needed} bytes of memory to decode them, expected at most {}",
+        2 * most
     );
     if format == ImageFormat::Jpeg && !jpeg::is_complete(bytes) {
         bail!("the JPEG data is cut off");
@@ -91,6 +98,24 @@ fn decode(bytes: &[u8]) -> Result<(DynamicImage, Orientation)> {
     let orientation = decoder.orientation().map_err(explain)?;
     let image = DynamicImage::from_decoder(decoder).map_err(explain)?;
     Ok((image, orientation))
+}
+
+/// Bytes that a decoder holds beside the pixels that it gives, where it has no limit of its own.
+fn beside(format: ImageFormat, bytes: &[u8], width: u32, height: u32) -> u64 {
+    match format {
+        // Coefficients, in blocks that are up to four times eight pixels high and wide.
+        ImageFormat::Jpeg => {
+            let side = |length: u32| u64::from(length.next_multiple_of(32));
+            2 * side(width) * side(height) * u64::from(jpeg::held_components(bytes))
+        }
+        // Planes of a lossy image; else a frame and the canvas that it is put on, or its transparency.
+        ImageFormat::WebP => {
+            let pixels = u64::from(width) * u64::from(height);
+            let plain = bytes.get(12..16) == Some(b"VP8 ");
+            pixels * if plain { 2 } else { 8 }
+        }
+        _ => 0,
+    }
 }
 
 /// The message of an image error repeats its causes'.

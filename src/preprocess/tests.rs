@@ -10,6 +10,10 @@ fn error(bytes: &[u8]) -> String {
     format!("{:#}", from_bytes(bytes, 8).unwrap_err())
 }
 
+fn from_bytes(bytes: &[u8], side: u32) -> Result<RgbImage> {
+    super::from_bytes(bytes, side, MAX_DECODED)
+}
+
 fn encode(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     image.write_to(&mut bytes, format).unwrap();
@@ -337,6 +341,17 @@ fn bombs_are_refused() {
     assert_eq!(
         error(b"P6 100000 100000 255\nxyz"),
         "100000 x 100000 pixels, 30000000000 bytes, expected at most 402653184"
+    );
+    // What the decoder holds beside the pixels counts, too.
+    let mut progressive = patched(ImageFormat::Jpeg, &[(sof, &[0x28, 0, 0x28, 0])]);
+    progressive[sof - 4] = 0xc2;
+    assert_eq!(
+        error(&progressive),
+        "10240 x 10240 pixels, 943718400 bytes of memory to decode them, expected at most 805306368"
+    );
+    assert_eq!(
+        error(b"RIFF\x1a\0\0\0WEBPVP8L\x0d\0\0\0\x2f\xff\xe7\xff\x09\0\0\0\0\0\0\0\0\0"),
+        "10240 x 10240 pixels, 1153433600 bytes of memory to decode them, expected at most 805306368"
     );
     // Grey needs three times its size as RGB.
     assert!(error(b"P5 12000 12000 255\nxyz").starts_with("12000 x 12000 pixels, 432000000 bytes"));
