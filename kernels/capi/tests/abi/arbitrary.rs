@@ -1,95 +1,175 @@
-//! Arbitrary arguments over real buffers whose lengths lie about nothing: no crash, no byte outside, and what is accepted is right as far as
-//! it can be seen (a workspace of the length asked for is enough, a refusal writes nothing).
+//! Arbitrary arguments over real buffers whose lengths lie about nothing: no crash, no byte outside. What is refused writes nothing. What is
+//! accepted writes all of its rows and nothing else, the same again, row by row, and on every tier that promises the same bits.
+//!
+//! A call is made of bytes, which proptest draws (`refused_or_right.rs`) and the target `capi` of `fuzz/` mutates: that one includes this
+//! file.
 
-use std::cell::Cell;
 use std::ptr;
 
 use dwsep_capi::dwsep_status::{self, *};
+use dwsep_capi::dwsep_type::DWSEP_F32;
 use dwsep_capi::*;
-use proptest::prelude::*;
-use proptest::sample::select;
-use proptest::test_runner::TestRunner;
 
-use crate::calls::{Elem, Op, Weights, make, pack, random};
+use crate::calls::{Elem, Op, Weights, last_message, make, pack, random};
 
-/// A size: mostly one that fits, sometimes one that nothing fits.
-fn size() -> impl Strategy<Value = usize> {
-    static HUGE: [usize; 6] = [
-        usize::MAX,
-        usize::MAX / 2,
-        usize::MAX / 8,
-        1 << 31,
-        (1 << 61) + 1,
-        1 << 32,
-    ];
-    prop_oneof![
-        60 => 1_usize..9,
-        1 => Just(0),
-        1 => select(&HUGE[..]),
-    ]
-}
+/// As many bytes as most calls take.
+pub const BYTES: usize = 128;
 
-/// A number of an enum: mostly one from `least` on, seldom one that is none.
-fn number(least: i32, most: i32) -> impl Strategy<Value = i32> {
-    prop_oneof![40 => least..=most, 2 => 0..=9, 1 => any::<i32>()]
-}
+/// Numbers out of bytes. Missing bytes count as 0, and 0 stands for what is simplest: any bytes are enough, and shrink.
+///
+/// A number comes of one byte; the highest, one in 32, stand for what most calls refuse.
+pub struct Source<'a>(pub &'a [u8]);
 
-/// From 1/100 to 10. Not a range of floats: proptest 1.12 panics when it draws the very end of some of these.
-fn positive() -> impl Strategy<Value = f32> {
-    (1_u16..=1000).prop_map(|hundredths| f32::from(hundredths) / 100.0)
-}
+impl Source<'_> {
+    fn byte(&mut self) -> u8 {
+        let (first, rest) = self.0.split_first().unwrap_or((&0, &[]));
+        self.0 = rest;
+        *first
+    }
 
-fn float() -> impl Strategy<Value = f32> {
-    prop_oneof![60 => positive(), 1 => any::<f32>(), 1 => select(&[0.0, f32::NAN, f32::INFINITY, -1.0][..])]
-}
+    /// Of `least` to `most`.
+    fn within(&mut self, least: usize, most: usize) -> usize {
+        least + usize::from(self.byte()) % (most - least + 1)
+    }
 
-fn quantization() -> impl Strategy<Value = dwsep_quantization> {
-    let zero_point = prop_oneof![40 => 0..8, 2 => -128..0, 1 => any::<i32>()];
-    (float(), zero_point).prop_map(|(scale, zero_point)| dwsep_quantization { scale, zero_point })
-}
+    fn word(&mut self) -> u64 {
+        u64::from_le_bytes([0; 8].map(|_: u8| self.byte()))
+    }
 
-fn shape() -> impl Strategy<Value = dwsep_shape> {
-    (size(), size(), size(), size()).prop_map(|(n, h, w, c)| dwsep_shape { n, h, w, c })
-}
+    /// A size: mostly one that fits, sometimes one that nothing fits.
+    pub fn size(&mut self) -> usize {
+        const HUGE: [usize; 6] = [
+            usize::MAX,
+            usize::MAX / 2,
+            usize::MAX / 8,
+            1 << 31,
+            (1 << 61) + 1,
+            1 << 32,
+        ];
+        match self.byte() {
+            byte @ ..=247 => 1 + usize::from(byte % 8),
+            248 => 0,
+            255 => self.word() as usize,
+            byte => HUGE[usize::from(byte - 249)],
+        }
+    }
 
-fn strides() -> impl Strategy<Value = dwsep_strides> {
-    let some = || prop_oneof![40 => Just(0), 20 => 40_usize..90, 2 => 0_usize..40, 1 => size()];
-    prop_oneof![
-        1 => Just(dwsep_strides::default()),
-        // Of rows and images, which are larger than those of pixels.
-        1 => (600_usize..700, 300_usize..400, 9_usize..20).prop_map(|(n, h, w)| dwsep_strides { n: n * 5, h, w }),
-        1 => (some(), some(), some()).prop_map(|(n, h, w)| dwsep_strides { n, h, w }),
-    ]
-}
+    /// A number of an enum: mostly one of `least` to `most`, seldom another, or one that is none.
+    pub fn number(&mut self, least: u8, most: u8) -> i32 {
+        match self.byte() {
+            byte @ ..=247 => i32::from(least + byte % (most - least + 1)),
+            byte @ 248..=253 => i32::from(byte % 10),
+            _ => self.word() as i32,
+        }
+    }
 
-fn window() -> impl Strategy<Value = dwsep_window> {
-    let pad = || prop_oneof![20 => 0_usize..4, 1 => size()];
-    (
-        prop_oneof![9 => 1_usize..3, 1 => size()],
-        pad(),
-        pad(),
-        pad(),
-        pad(),
-    )
-        .prop_map(|(stride, top, bottom, left, right)| dwsep_window {
+    /// From 1/100 to about 10.
+    fn positive(&mut self) -> f32 {
+        f32::from(1 + 4 * u16::from(self.byte())) / 100.0
+    }
+
+    fn float(&mut self) -> f32 {
+        match self.byte() {
+            ..=247 => self.positive(),
+            248 | 249 => 0.0,
+            250 => f32::NAN,
+            251 => f32::INFINITY,
+            252 => -1.0,
+            _ => f32::from_bits(self.word() as u32),
+        }
+    }
+
+    /// 0 most of the time, or 1 to `most`.
+    fn few(&mut self, most: usize) -> usize {
+        match self.byte() {
+            ..=239 => 0,
+            _ => self.within(1, most),
+        }
+    }
+
+    fn quantization(&mut self) -> dwsep_quantization {
+        let zero_point = match self.byte() {
+            byte @ ..=241 => i32::from(byte % 8),
+            242..=252 => -1 - i32::from(self.byte() % 128),
+            _ => self.word() as i32,
+        };
+        dwsep_quantization {
+            scale: self.float(),
+            zero_point,
+        }
+    }
+
+    pub fn shape(&mut self) -> dwsep_shape {
+        let [n, h, w, c] = [0; 4].map(|_| self.size());
+        dwsep_shape { n, h, w, c }
+    }
+
+    pub fn strides(&mut self) -> dwsep_strides {
+        let some = |source: &mut Self| match source.byte() {
+            ..=159 => 0,
+            byte @ ..=239 => 40 + usize::from(byte % 50),
+            byte @ ..=249 => usize::from(byte % 40),
+            _ => source.size(),
+        };
+        match self.byte() {
+            ..=85 => dwsep_strides::default(),
+            // Of rows and images, which are larger than those of pixels.
+            86..=171 => dwsep_strides {
+                n: 5 * self.within(600, 699),
+                h: self.within(300, 399),
+                w: self.within(9, 19),
+            },
+            _ => dwsep_strides {
+                n: some(self),
+                h: some(self),
+                w: some(self),
+            },
+        }
+    }
+
+    pub fn window(&mut self) -> dwsep_window {
+        let stride = match self.byte() {
+            byte @ ..=239 => 1 + usize::from(byte % 2),
+            _ => self.size(),
+        };
+        let [top, bottom, left, right] = [0; 4].map(|_| match self.byte() {
+            byte @ ..=247 => usize::from(byte % 4),
+            _ => self.size(),
+        });
+        dwsep_window {
             stride,
             top,
             bottom,
             left,
             right,
-        })
-}
+        }
+    }
 
-fn activation() -> impl Strategy<Value = dwsep_activation> {
-    (number(0, 3), positive(), float()).prop_map(|(kind, lo, hi)| dwsep_activation {
-        kind,
-        lo: -lo,
-        hi,
-    })
+    fn run(&mut self) -> Run {
+        Run {
+            rows: [0; 2].map(|_| match self.byte() {
+                byte @ ..=247 => usize::from(byte % 3),
+                _ => self.size(),
+            }),
+            strides: [0; 3].map(|_| self.strides()),
+            tensor_types: [0; 3].map(|_| match self.byte() {
+                ..=243 => None,
+                _ => Some(self.number(1, 3)),
+            }),
+            hidden: [0; 3].map(|_| self.few(8)),
+            has_second: self.byte() % 2 == 1,
+            missing_workspace: self.few(8),
+            reserved: match self.byte() {
+                ..=247 => 0,
+                _ => self.word() as u32,
+            },
+            offset: self.few(3),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
-struct Call {
+pub struct Call {
     isa: i32,
     /// Which weights, and which op, which need not fit.
     what: [usize; 3],
@@ -118,97 +198,35 @@ struct Run {
     offset: usize,
 }
 
-fn run() -> impl Strategy<Value = Run> {
-    let rare =
-        |strategy: BoxedStrategy<i32>| prop_oneof![15 => Just(None), 1 => strategy.prop_map(Some)];
-    let types = [0, 1, 2].map(|_| rare(number(1, 3).boxed()));
-    let few = || prop_oneof![15 => Just(0_usize), 1 => 1_usize..9];
-    (
-        [
-            prop_oneof![30 => 0_usize..3, 1 => size()].boxed(),
-            prop_oneof![30 => 0_usize..3, 1 => size()].boxed(),
-        ],
-        [strides().boxed(), strides().boxed(), strides().boxed()],
-        types,
-        [few(), few(), few()],
-        any::<bool>(),
-        few(),
-        prop_oneof![20 => Just(0_u32), 1 => any::<u32>()],
-        prop_oneof![9 => Just(0_usize), 1 => 1_usize..4],
-    )
-        .prop_map(
-            |(
-                rows,
-                strides,
-                tensor_types,
-                hidden,
-                has_second,
-                missing_workspace,
-                reserved,
-                offset,
-            )| Run {
-                rows,
-                strides,
-                tensor_types,
-                hidden,
-                has_second,
-                missing_workspace,
-                reserved,
-                offset,
+impl Call {
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        let mut source = Source(bytes);
+        let s = &mut source;
+        let isa = s.number(0, 1);
+        let what = [s.within(0, 2), s.within(0, 8), s.within(0, 7)];
+        let quantised = s.byte() % 2 == 1;
+        let shape = s.shape();
+        let types = [0; 2].map(|_| s.number(2, 3));
+        let c_out = s.size();
+        Self {
+            isa,
+            what,
+            quantised,
+            types,
+            // Those of the input, most of the time.
+            channels: [if s.byte() < 240 { shape.c } else { s.size() }, c_out],
+            wrong: [0; 3].map(|_| s.few(8)),
+            quantizations: [0; 3].map(|_| s.quantization()),
+            shape,
+            window: s.window(),
+            activation: dwsep_activation {
+                kind: s.number(0, 4),
+                lo: -s.positive(),
+                hi: s.float(),
             },
-        )
-}
-
-fn call() -> impl Strategy<Value = Call> {
-    let few = || prop_oneof![15 => Just(0_usize), 1 => 1_usize..9];
-    (
-        number(0, 1),
-        [0_usize..3, 0..9, 0..8],
-        any::<bool>(),
-        [number(2, 3).boxed(), number(2, 3).boxed()],
-        [size().boxed(), size().boxed()],
-        [few(), few(), few()],
-        [
-            quantization().boxed(),
-            quantization().boxed(),
-            quantization().boxed(),
-        ],
-        shape(),
-        window(),
-        (activation(), run()),
-    )
-        .prop_map(
-            |(
-                isa,
-                what,
-                quantised,
-                types,
-                mut channels,
-                wrong,
-                quantizations,
-                shape,
-                window,
-                (activation, run),
-            )| {
-                // Those of the input, most of the time.
-                if !channels[1].is_multiple_of(8) {
-                    channels[0] = shape.c;
-                }
-                Call {
-                    isa,
-                    what,
-                    quantised,
-                    types,
-                    channels,
-                    wrong,
-                    quantizations,
-                    shape,
-                    window,
-                    activation,
-                    run,
-                }
-            },
-        )
+            run: s.run(),
+        }
+    }
 }
 
 /// Elements of a buffer for what is said; of what is too large, a few.
@@ -339,18 +357,21 @@ impl Buffer {
     }
 }
 
-fn execute(call: &Call, op: &Op) -> Result<dwsep_status, TestCaseError> {
+/// What a call says, and all bytes of the output's buffer.
+#[derive(PartialEq)]
+struct Ran {
+    status: dwsep_status,
+    output: Vec<u8>,
+}
+
+/// Calls once for each of `parts`, first row and number of rows, up to the first that is refused, into a buffer of bytes `fill`.
+fn execute(call: &Call, op: &Op, parts: &[[usize; 2]], fill: u8) -> Ran {
     let (from, to) = op.shapes();
     let run = &call.run;
+    let fills = [0.5, 0.5, f32::from_ne_bytes([fill; 4])];
     let [mut input, second, mut output] = [(from, 0), (to, 1), (to, 2)]
-        .map(|(shape, i)| Buffer::new(shape, run.strides[i], run.hidden[i], 0.5));
-    // The op's own type is not asked for: the right one is guessed.
-    let right = match call.what[2] {
-        4 | 7 => 1,
-        5 | 6 => call.types[0],
-        _ if call.quantised => call.types[0],
-        _ => 1,
-    };
+        .map(|(shape, i)| Buffer::new(shape, run.strides[i], run.hidden[i], fills[i]));
+    let right = element_type(call);
     let describe = |i: usize, buffer: &Buffer| dwsep_tensor {
         data: buffer.bytes.as_ptr().wrapping_byte_add(run.offset).cast(),
         len: buffer.len,
@@ -362,7 +383,6 @@ fn execute(call: &Call, op: &Op) -> Result<dwsep_status, TestCaseError> {
         *x = f32::of((i as u32).wrapping_mul(2_654_435_761));
     }
     let (from, other) = (describe(0, &input), describe(1, &second));
-    let before = output.bytes.clone();
     let target = dwsep_tensor_mut {
         data: output
             .bytes
@@ -383,84 +403,118 @@ fn execute(call: &Call, op: &Op) -> Result<dwsep_status, TestCaseError> {
     } else {
         ptr::null()
     };
-    // SAFETY: the buffers hold as many elements of any type as the tensors say.
-    let status = unsafe {
-        dwsep_op_run(
-            op.0,
-            run.rows[0],
-            run.rows[1],
-            &from,
-            other,
-            &target,
-            workspace.as_mut_ptr().cast(),
-            len,
-        )
-    };
-    prop_assert!(workspace[len..].iter().all(|&x| x == 0xC3));
-    if status != DWSEP_OK {
-        let same = before
-            .iter()
-            .zip(&output.bytes)
-            .all(|(a, b)| a.to_bits() == b.to_bits());
-        prop_assert!(same, "{status:?}, and something was written");
-    } else {
-        // A workspace that was short was one too many.
-        prop_assert!(len >= needed);
-        let end = before.len() - 4;
-        prop_assert_eq!(&before[end + 1..], &output.bytes[end + 1..]);
-    }
-    Ok(status)
-}
-
-#[test]
-fn arguments_are_refused_or_right() {
-    let config = ProptestConfig {
-        cases: 6000,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    };
-    let cases = config.cases;
-    let (done, refused) = (Cell::new(0), Cell::new(0));
-    let result = TestRunner::new(config).run(&call(), |call| {
-        let status = match op(&call) {
-            Ok(op) => execute(&call, &op)?,
-            Err(status) => status,
+    let mut status = DWSEP_OK;
+    for &[first, rows] in parts {
+        // SAFETY: the buffers hold as many elements of any type as the tensors say.
+        status = unsafe {
+            dwsep_op_run(
+                op.0,
+                first,
+                rows,
+                &from,
+                other,
+                &target,
+                workspace.as_mut_ptr().cast(),
+                len,
+            )
         };
-        prop_assert_ne!(status, DWSEP_INTERNAL);
-        let count = if status == DWSEP_OK { &done } else { &refused };
-        count.set(count.get() + 1);
-        Ok(())
-    });
-    if let Err(error) = result {
-        panic!("{error}");
+        if status != DWSEP_OK {
+            break;
+        }
+        // A workspace that was short was one too many.
+        assert!(len >= needed, "{len} bytes, needed are {needed}");
     }
-    // Where hardly anything is accepted, or hardly anything refused, nothing is tested.
-    for count in [done, refused] {
-        assert!(count.get() > cases / 10, "{count:?} of {cases}");
+    assert!(workspace[len..].iter().all(|&x| x == 0xC3));
+    Ran {
+        status,
+        output: output.bytes.iter().flat_map(|x| x.to_ne_bytes()).collect(),
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn sizes_are_refused_or_right(shape in shape(), strides in strides(), r#type in number(1, 3), window in window()) {
-        let mut len = 0;
-        // SAFETY: structs of this function.
-        let status = unsafe { dwsep_strides_extent(&shape, &strides, &mut len) };
-        prop_assert_ne!(status, DWSEP_INTERNAL);
-        prop_assert_eq!(status == DWSEP_OK, len > 0);
-        let mut spread = dwsep_strides::default();
-        // SAFETY: as above.
-        let status = unsafe { dwsep_strides_spread(r#type, &shape, &mut spread) };
-        prop_assert_ne!(status, DWSEP_INTERNAL);
-        if status == DWSEP_OK {
-            // SAFETY: as above.
-            prop_assert_eq!(unsafe { dwsep_strides_extent(&shape, &spread, &mut len) }, DWSEP_OK);
-        }
-        let mut same = window;
-        // SAFETY: as above.
-        let status = unsafe { dwsep_window_same(shape.h, shape.w, window.stride, &mut same) };
-        prop_assert_eq!(status == DWSEP_OK, (1..=2).contains(&window.stride));
+/// The op's own type is not asked for: the right one is guessed.
+fn element_type(call: &Call) -> i32 {
+    match call.what[2] {
+        5 | 6 => call.types[0],
+        4 | 7 => DWSEP_F32 as i32,
+        _ if call.quantised => call.types[0],
+        _ => DWSEP_F32 as i32,
     }
+}
+
+/// Makes an op and runs it.
+fn attempt(call: &Call) -> Ran {
+    const FILLS: [u8; 2] = [0x5A, 0xA5];
+    let refused = |status| Ran {
+        status,
+        output: Vec::new(),
+    };
+    let op = match op(call) {
+        Ok(op) => op,
+        Err(status) => return refused(status),
+    };
+    let [first, rows] = call.run.rows;
+    let [ran, again] = FILLS.map(|fill| execute(call, &op, &[[first, rows]], fill));
+    assert_eq!(ran.status, again.status);
+    if ran.status != DWSEP_OK {
+        for (fill, ran) in FILLS.into_iter().zip([&ran, &again]) {
+            let untouched = ran.output.iter().all(|&x| x == fill);
+            assert!(untouched, "{:?}, and something was written", ran.status);
+        }
+        return refused(ran.status);
+    }
+    // The two fills have no byte in common: what is the same in both has been written.
+    let mut written = 0;
+    for (&x, &y) in ran.output.iter().zip(&again.output) {
+        if x == y {
+            written += 1;
+        } else {
+            assert_eq!([x, y], FILLS, "not the same again");
+        }
+    }
+    let (_, to) = op.shapes();
+    let size = if element_type(call) == DWSEP_F32 as i32 {
+        size_of::<f32>()
+    } else {
+        1
+    };
+    assert_eq!(written, rows * to.w * to.c * size, "{rows} rows of {to:?}");
+    let parts: Vec<_> = (first..first + rows).map(|row| [row, 1]).collect();
+    let apart = execute(call, &op, &parts, FILLS[0]);
+    assert!(apart == ran, "row by row it is something else");
+    ran
+}
+
+/// The instruction set that kernels are of, if `isa` is a number of one that this CPU has.
+fn resolved(isa: i32) -> Option<i32> {
+    let mut resolved = 0;
+    // SAFETY: room for what is asked.
+    let status = unsafe { dwsep_isa_resolve(isa, &mut resolved) };
+    (status == DWSEP_OK).then_some(resolved)
+}
+
+/// Puts the call that bytes stand for on every tier, and gives what is said of it.
+pub fn check(bytes: &[u8]) -> dwsep_status {
+    let call = Call::from_bytes(bytes);
+    let ran = attempt(&call);
+    assert_ne!(ran.status, DWSEP_INTERNAL, "{}", last_message());
+    let Some(own) = resolved(call.isa) else {
+        return ran.status;
+    };
+    let integers = element_type(&call) != DWSEP_F32 as i32;
+    let fused = |isa: i32| isa > dwsep_isa::DWSEP_ISA_PORTABLE as i32;
+    for isa in (1..).take_while(|&isa| !dwsep_isa_name(isa).is_null()) {
+        if let Some(other) = resolved(isa)
+            && other != own
+        {
+            let there = attempt(&Call {
+                isa,
+                ..call.clone()
+            });
+            assert_eq!(there.status, ran.status, "on {own} and {other}: {call:#?}");
+            if integers || fused(own) == fused(other) {
+                assert!(there == ran, "{own} and {other} are not alike: {call:#?}");
+            }
+        }
+    }
+    ran.status
 }

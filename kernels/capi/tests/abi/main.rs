@@ -4,5 +4,6 @@ mod arbitrary;
 mod bits;
 mod calls;
 mod information;
+mod refused_or_right;
 mod runs;
 mod statuses;
