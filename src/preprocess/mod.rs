@@ -8,6 +8,7 @@
 //! Files come from strangers: see [`MAX_FILE`] and [`MAX_DECODED`]. The target `image` of `fuzz/` includes this module.
 
 mod jpeg;
+mod webp;
 
 use std::fs::File;
 use std::io::{Cursor, Read};
@@ -95,7 +96,13 @@ pub fn decode(bytes: &[u8], most: u64) -> Result<(DynamicImage, Orientation)> {
     if format == ImageFormat::Jpeg && !jpeg::is_complete(bytes) {
         bail!("the JPEG data is cut off");
     }
-    let orientation = decoder.orientation().map_err(explain)?;
+    let orientation = if format == ImageFormat::WebP {
+        let exif = webp::exif(bytes)?;
+        exif.and_then(Orientation::from_exif_chunk)
+            .unwrap_or(Orientation::NoTransforms)
+    } else {
+        decoder.orientation().map_err(explain)?
+    };
     let image = DynamicImage::from_decoder(decoder).map_err(explain)?;
     Ok((image, orientation))
 }

@@ -2,6 +2,7 @@ use std::fs;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
+use image::codecs::webp::WebPEncoder;
 use image::{ImageBuffer, ImageEncoder, Rgb};
 
 use super::*;
@@ -209,7 +210,11 @@ fn photographs_are_turned_upright() {
         let mut encoder = JpegEncoder::new_with_quality(&mut jpeg, 95);
         encoder.set_exif_metadata(exif(orientation)).unwrap();
         stored.write_with_encoder(encoder).unwrap();
-        for (bytes, tolerance) in [(png, 1), (jpeg, 8)] {
+        let mut webp = Vec::new();
+        let mut encoder = WebPEncoder::new_lossless(&mut webp);
+        encoder.set_exif_metadata(exif(orientation)).unwrap();
+        stored.write_with_encoder(encoder).unwrap();
+        for (bytes, tolerance) in [(png, 1), (jpeg, 8), (webp, 1)] {
             let found = from_bytes(&bytes, 16).unwrap();
             assert!(compare(&found, &expected).0 <= tolerance, "{exif_value}");
         }
@@ -353,6 +358,16 @@ fn bombs_are_refused() {
         error(b"RIFF\x1a\0\0\0WEBPVP8L\x0d\0\0\0\x2f\xff\xe7\xff\x09\0\0\0\0\0\0\0\0\0"),
         "10240 x 10240 pixels, 1153433600 bytes of memory to decode them, expected at most 805306368"
     );
+    // 2 GB of EXIF, for which the decoder would make room.
+    let mut webp = Vec::new();
+    let mut encoder = WebPEncoder::new_lossless(&mut webp);
+    let block = exif(Orientation::Rotate90);
+    encoder.set_exif_metadata(block.clone()).unwrap();
+    picture(8, 8).write_with_encoder(encoder).unwrap();
+    let at = find(&webp, b"EXIF") + 4;
+    assert_eq!(webp[at..at + 4], (block.len() as u32).to_le_bytes());
+    webp[at + 3] = 0x7f;
+    assert_eq!(error(&webp), "the WebP data is cut off");
     // Grey needs three times its size as RGB.
     assert!(error(b"P5 12000 12000 255\nxyz").starts_with("12000 x 12000 pixels, 432000000 bytes"));
     assert!(error(b"P6 0 5 255\n").contains('0'));
