@@ -103,7 +103,7 @@ fn check(tensors: &[(String, TensorInfo)], available: usize) -> Result<(), Probl
         }
         // Of the others the product alone is beyond all numbers, before it is multiplied by 0.
         let counted = (shape.iter()).try_fold(dtype.bitsize(), |bits, &d| bits.checked_mul(d));
-        if !counted.is_some_and(|bits| bits % 8 == 0) {
+        if counted.is_none_or(|bits| bits % 8 != 0) {
             return Err(Problem::Elements {
                 tensor: tensor(),
                 dtype: dtype.to_string(),
