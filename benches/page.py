@@ -1,11 +1,15 @@
-"""Puts the tables into the page: page.py FOLDER DATE VERSION..."""
+"""Puts tables into a page: page.py PAGE FOLDER DATE VERSION... where {name} in the page stands for the file FOLDER/name."""
 
 import pathlib
+import re
 import sys
 
-folder, date, *versions = sys.argv[1:]
-text = (pathlib.Path(__file__).parent / "page.md").read_text(encoding="utf-8")
-for name in ("loops_f32", "loops_int8", "count_f32", "count_int8", "traffic"):
-    table = (pathlib.Path(folder) / name).read_text(encoding="utf-8")
-    text = text.replace("{" + name + "}", table.strip())
-print(text.replace("{date}", date).replace("{versions}", ", ".join(versions)), end="")
+page, folder, date, *versions = sys.argv[1:]
+known = {"date": date, "versions": ", ".join(versions)}
+
+
+def table(name):
+    return known.get(name[1]) or pathlib.Path(folder, name[1]).read_text(encoding="utf-8").strip()
+
+
+print(re.sub(r"\{([a-z]\w*)\}", table, pathlib.Path(page).read_text(encoding="utf-8")), end="")

@@ -5,11 +5,14 @@
 Fails if a loop of a kernel reads or writes the stack. Of the kernels of 8-bit integers those of i8: u8 differs before and after the loop.
 """
 
+import pathlib
 import re
-import subprocess
 import sys
 
 import pairing
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import assembly
 
 # Each core with the cycles that a multiplication of 128 bits takes of it: two pipes of 64 bits make one FMA a cycle, two of 128 bits two.
 # In order: llvm-mca's models of these two are unfit for loads among FMAs (the page says why), so no share is printed.
@@ -23,11 +26,9 @@ OUT_OF_ORDER_INT8 = {
 }
 # Products of each multiplication; those of `smlal` are as many as its target has lanes.
 PRODUCTS = {"fmla": 4, "smull": 8, "smull2": 8, "smlal": None, "smlal2": None, "sdot": 16, "smmla": 32}
-ITERATIONS = 200
 # Loops with fewer multiplications are those of tails: partial vectors, single rows, corners.
 HOT = 16
 
-FUNCTION = re.compile(r"^[0-9a-f]+ <(.*)>:$")
 KERNEL = {
     "f32": re.compile(r"::neon_f32::(?P<row>(?:PW|DW)_\w+)::(?P<function>run|stride[12])$"),
     "int8": re.compile(r"::(?:neon|i8mm)_q8::(?P<row>(?:PW|DW)_QS8_\w+)::(?P<function>run|stride[12])$"),
@@ -71,52 +72,22 @@ class Loop:
         return "\n".join(lines) + "\n"
 
 
-def kernels(text, pattern):
-    """The instructions of each kernel's function, as (address, operation, operands)."""
-    found, current = {}, None
-    for line in text.splitlines():
-        if header := FUNCTION.match(line):
-            kernel = pattern.search(re.sub(r"::h[0-9a-f]{16}$", "", header[1]))
-            current = found.setdefault((kernel["row"], kernel["function"]), []) if kernel else None
-        elif current is not None and (instruction := INSTRUCTION.match(line)):
-            current.append((int(instruction[1], 16), instruction[2], instruction[3].strip()))
-    return found
-
-
-def innermost_loops(instructions):
-    index = {address: i for i, (address, _, _) in enumerate(instructions)}
-    spans = []
-    for i, (address, op, args) in enumerate(instructions):
-        if BACKWARDS.match(op):
-            target = int(args.split(",")[-1].strip(), 16)
-            if target <= address and target in index:
-                spans.append((index[target], i))
-    for first, last in spans:
-        if not any((a, z) != (first, last) and first <= a and z <= last for a, z in spans):
-            yield Loop(instructions[first : last + 1])
-
-
 def simulate(mca, core, loop):
     """Cycles of one iteration, as llvm-mca models the core."""
-    command = [mca, "-mtriple=aarch64-linux-gnu", f"-mcpu={core}", f"-iterations={ITERATIONS}", "-mattr=+dotprod,+i8mm"]
-    run = subprocess.run(command, input=loop.assembly(), text=True, capture_output=True, check=False)
-    if run.returncode != 0:
-        sys.exit(f"loops: {' '.join(command)}: {run.stderr}")
-    return int(re.search(r"^Total Cycles:\s+(\d+)", run.stdout, re.M)[1]) / ITERATIONS
+    return assembly.cycles([mca, "-mtriple=aarch64-linux-gnu", f"-mcpu={core}", "-mattr=+dotprod,+i8mm"], loop.assembly())
 
 
 def main():
     objdump, mca, program, dtype = sys.argv[1:]
-    command = [objdump, "-d", "-C", "--no-show-raw-insn", program]
-    text = subprocess.run(command, text=True, capture_output=True, check=True).stdout
-    found = kernels(text, KERNEL[dtype])
+    found = assembly.kernels(assembly.disassemble(objdump, program), KERNEL[dtype], INSTRUCTION)
     if not found:
         sys.exit("loops: no NEON kernel in the program")
     table = {"f32": f32, "int8": int8}[dtype]
     spilled = []
     table(mca, None, None, None)
     for (row, function), instructions in sorted(found.items()):
-        hot = [loop for loop in innermost_loops(instructions) if loop.fmas >= HOT and not (loop.marked or loop.calls)]
+        loops = map(Loop, assembly.innermost_loops(instructions, BACKWARDS))
+        hot = [loop for loop in loops if loop.fmas >= HOT and not (loop.marked or loop.calls)]
         if not hot:
             sys.exit(f"loops: {row}: no loop has {HOT} multiplications")
         # That of a full tile: the most outputs, then the most work, then the fewest instructions besides.
