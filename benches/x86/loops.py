@@ -20,7 +20,8 @@ CORES = ["znver4", "znver5", "icelake-server", "sapphirerapids"]
 TWO = "icelake-server"
 GOAL = 95
 
-KERNEL = re.compile(r"::arch::x86_64::(\w+)::((?:PW|DW)_(?!QU8)\w+)::(run|stride[12])$")
+# All functions of a pointwise row, whatever they are called; those of a depthwise row by stride.
+KERNEL = re.compile(r"\bdwsep::arch::x86_64::(\w+)::((?:PW|DW)_(?!QU8)\w+)\b(?:.*::(stride[12])$)?")
 INSTRUCTION = re.compile(r"^\s*([0-9a-f]+):\t((?:\{\w+\} )?\S+)\s*([^<#]*)")
 BACKWARDS = re.compile(r"^j(?!mp)")
 MULTIPLIES = re.compile(r"^(\{vex\} )?(vfmadd\d+ps|vpdpbusd|vpdpwssd|vpmaddwd)$")
@@ -36,7 +37,7 @@ class Loop:
     def __init__(self, instructions):
         self.instructions = instructions
         self.multiplications = [each for each in instructions if MULTIPLIES.match(each[1])]
-        self.straight = not any(op in ("call", "jmp") for _, op, _ in instructions)
+        self.straight = not any(op.startswith(("call", "jmp")) for _, op, _ in instructions)
         self.broadcasts = sum("broadcast" in op or "{1to" in args for _, op, args in instructions)
         self.products = sum(map(products, self.multiplications))
         # Words are added before they are multiplied where one multiplication makes two products of each (pw_qs8_4x16__avx2_fma).
@@ -136,14 +137,16 @@ def main():
     print("|---|---|---|---|" + "---|" * len(columns))
     below = []
     tiers = collections.Counter()
-    order = lambda item: (known[item[0][:2]].split("_")[0], item[0][2], known[item[0][:2]].split("__")[1], item[0])
-    for (module, row, function), instructions in sorted(found.items(), key=order):
+    order = lambda item: (item[0][1][:2], item[0][2] or "", known[item[0][:2]].split("__")[1], item[0][1])
+    for (module, row, stride), instructions in sorted(found.items(), key=order):
         name = known[module, row]
+        if row.startswith("DW") and stride is None:
+            continue
         if ("_f32_" in name) != (dtype == "f32"):
             continue
         loop = full_tile(name, map(Loop, assembly.innermost_loops(instructions, BACKWARDS)))
         if loop is None:
-            sys.exit(f"loops: {name} {function}: no loop of a full tile")
+            sys.exit(f"loops: {name} {stride or ''}: no loop of a full tile")
         pointwise = name.startswith("pw")
         wide = "%zmm" in loop.assembly()
         tiers[name.split("__")[1]] += 1
@@ -157,7 +160,7 @@ def main():
             cells.append(f"{loop.products / cycles:.1f} ({share:.0f} %)")
             if pointwise and "avx512" in name and share < GOAL:
                 below.append(f"{name}: {share:.1f} % on {label}")
-        what = f"{loop.broadcasts} broadcasts" if pointwise else f"stride {function[-1]}"
+        what = f"{loop.broadcasts} broadcasts" if pointwise else f"stride {stride[-1]}"
         other = len(loop.instructions) - len(loop.multiplications)
         print(f"| `{name}` | {what} | {len(loop.multiplications)} | {other} | " + " | ".join(cells) + " |")
     if not any("avx512" in tier for tier in tiers) and dtype == "int8":
