@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A kernel whose instructions this CPU lacks is shown as ignored. `DWSEP_REQUIRE_ISA=avx2_fma` (a list with commas is allowed) makes that a
-//! failure. `PROPTEST_CASES` and `DWSEP_TEST_CASES` set the number of random problems a kernel (the former wins).
+//! failure. `PROPTEST_CASES` and `DWSEP_TEST_CASES` set the number of random problems a kernel (the former wins). Where the latter is less than
+//! 64, the longest of the other trials have fewer problems, too: for emulators.
 //!
 //! A failed trial prints the problem as a literal, which can be pasted into `regressions` below.
 
@@ -123,6 +124,20 @@ fn check(kernel: AnyKernel, problem: Problem) -> Outcome {
     kernel.check(&problem).map_err(|f| failed(&problem, &f))
 }
 
+/// What `DWSEP_TEST_CASES` says.
+fn test_cases() -> Result<Option<u32>, String> {
+    let Ok(cases) = std::env::var("DWSEP_TEST_CASES") else {
+        return Ok(None);
+    };
+    let parsed = cases.parse().map(Some);
+    parsed.map_err(|_| format!("DWSEP_TEST_CASES: {cases:?} is no number"))
+}
+
+/// Whether few problems are asked for.
+fn few_cases() -> Result<bool, String> {
+    Ok(test_cases()?.is_some_and(|cases| cases < 64))
+}
+
 /// Random problems of all kinds, shrunk.
 fn random(kernel: AnyKernel) -> Outcome {
     let mut config = Config {
@@ -130,14 +145,13 @@ fn random(kernel: AnyKernel) -> Outcome {
         ..Config::default()
     };
     if std::env::var_os("PROPTEST_CASES").is_none() {
-        config.cases = match std::env::var("DWSEP_TEST_CASES") {
-            Ok(cases) => cases
-                .parse()
-                .map_err(|_| format!("DWSEP_TEST_CASES: {cases:?} is no number"))?,
-            // AArch64 may be an emulator.
-            Err(_) if cfg!(target_arch = "aarch64") => 64,
-            Err(_) => 256,
+        // AArch64 may be an emulator.
+        let usual = if cfg!(target_arch = "aarch64") {
+            64
+        } else {
+            256
         };
+        config.cases = test_cases()?.unwrap_or(usual);
     }
     let mut runner = TestRunner::new(config);
     let outcome = runner.run(&problems(kernel.op()), |problem| {
