@@ -14,7 +14,7 @@ use core::arch::asm;
 
 use crate::isa::Isa;
 use crate::kernel::args::{Block, DwKernel, Order, PwArgs, PwKernel};
-use crate::kernel::tiles::{Ahead, CHUNK, Tiles};
+use crate::kernel::tiles::{Ahead, CHUNK, evenly};
 use crate::pack::{FormQ8, ROW_HEADER, Word};
 use crate::quantization::EpilogueQ8;
 use crate::scheme::{Bytes, Qs8, Qu8};
@@ -111,25 +111,30 @@ unsafe fn run(p: &PwArgs<Bytes>) {
     // SAFETY: pairs and panels that there are, ROW_PAIRS pairs and ROW_PANELS panels at most.
     unsafe {
         if pairs > 0 {
-            let tiles = Tiles::new(pairs, ROW_PAIRS);
+            let groups = evenly(pairs, ROW_PAIRS);
             match p.order {
                 Order::RowsOutside => {
-                    for (pair, pairs) in tiles {
-                        for panel in 0..panels {
-                            tile_of(p, steps, pair, pairs, panel);
+                    for (first, height, tiles) in groups {
+                        for tile in 0..tiles {
+                            for panel in 0..panels {
+                                tile_of(p, steps, first + tile * height, height, panel);
+                            }
                         }
                     }
                 }
                 Order::PanelsOutside => {
                     for panel in 0..panels {
                         let mut ahead = if panel + 1 < panels {
-                            Ahead::of(p, panel + 1, tiles.left, steps.div_ceil(CHUNK))
+                            let tiles = pairs.div_ceil(ROW_PAIRS);
+                            Ahead::of(p, panel + 1, tiles, steps.div_ceil(CHUNK))
                         } else {
                             Ahead::nothing()
                         };
-                        for (pair, pairs) in tiles.clone() {
-                            tile_of(p, steps, pair, pairs, panel);
-                            ahead.step();
+                        for (first, height, tiles) in groups {
+                            for tile in 0..tiles {
+                                tile_of(p, steps, first + tile * height, height, panel);
+                                ahead.step();
+                            }
                         }
                     }
                 }
