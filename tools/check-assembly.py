@@ -44,6 +44,9 @@ LEAST_OPERATIONS = {"PW": 4, "DW": 18}
 # depthwise kernels are one block of 36 to 72 multiply-adds with 25 to 34 loads, in which LLVM holds a few inputs longer than the
 # registers allow; the loads have ports to spare, and no patch without spills was faster.
 ALLOWED = {"PW": 0.0, "DW": 0.25}
+# Loops over patches of a single, partial vector of channels (masked): there LLVM keeps the weights of all taps, and copies of the bias, from one
+# patch to the next, more than there are registers. Networks have such a vector behind whole ones, if at all.
+PARTIAL = re.compile(r"\{%k[1-7]\} \{z\}")
 ROW = re.compile(r"[\d.](PW|DW)_")
 
 
@@ -101,7 +104,7 @@ def main():
         for first, last in innermost_loops(body, jump):
             loop = body[first : last + 1]
             operations = sum(bool(arithmetic.match(line)) for line in loop)
-            if operations < LEAST_OPERATIONS[kind]:
+            if operations < LEAST_OPERATIONS[kind] or any(PARTIAL.search(line) for line in loop):
                 continue
             touches = [line for line in loop if stack.search(line)]
             looked_at += 1
