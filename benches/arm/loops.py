@@ -29,9 +29,11 @@ PRODUCTS = {"fmla": 4, "smull": 8, "smull2": 8, "smlal": None, "smlal2": None, "
 # Loops with fewer multiplications are those of tails: partial vectors, single rows, corners.
 HOT = 16
 
+# The functions of a row: of a depthwise one by the stride, which is their second parameter.
+FUNCTION = r"::(?:run$|Loops .*::tiles::|Loops .*::stripes::<\d+, (?P<stride>[12]),)"
 KERNEL = {
-    "f32": re.compile(r"::neon_f32::(?P<row>(?:PW|DW)_\w+)::(?P<function>run|stride[12])$"),
-    "int8": re.compile(r"::(?:neon|i8mm)_q8::(?P<row>(?:PW|DW)_QS8_\w+)::(?P<function>run|stride[12])$"),
+    "f32": re.compile(r"::neon_f32::(?P<row>(?:PW|DW)_\w+)" + FUNCTION),
+    "int8": re.compile(r"::(?:neon|i8mm)_q8::(?P<row>(?:PW|DW)_QS8_\w+)" + FUNCTION),
 }
 INSTRUCTION = re.compile(r"^\s*([0-9a-f]+):\t(\S+)\s*([^/<]*)")
 # A loop ends in a conditional branch backwards.
@@ -85,20 +87,20 @@ def main():
     table = {"f32": f32, "int8": int8}[dtype]
     spilled = []
     table(mca, None, None, None)
-    for (row, function), instructions in sorted(found.items()):
+    for (row, stride), instructions in sorted(found.items()):
         loops = map(Loop, assembly.innermost_loops(instructions, BACKWARDS))
         hot = [loop for loop in loops if loop.fmas >= HOT and not (loop.marked or loop.calls)]
         if not hot:
             sys.exit(f"loops: {row}: no loop has {HOT} multiplications")
         # That of a full tile: the most outputs, then the most work, then the fewest instructions besides.
         loop = min(hot, key=lambda loop: (-loop.outputs, -loop.products, len(loop.instructions)))
-        table(mca, row, function, loop)
-        spilled += [f"{row} {function}: {line}" for line in loop.stack()]
+        table(mca, row, stride, loop)
+        spilled += [f"{row} {stride or ''}: {line}" for line in loop.stack()]
     if spilled:
         sys.exit("loops: stack traffic in a kernel's loop:\n" + "\n".join(spilled))
 
 
-def f32(mca, row, function, loop):
+def f32(mca, row, stride, loop):
     """A line of the table, or its head."""
     if row is None:
         columns = [*OUT_OF_ORDER, "in order, by pairing", *IN_ORDER]
@@ -109,7 +111,7 @@ def f32(mca, row, function, loop):
         unit = loop.fmas // loop.outputs
         what = f"{unit} k, {loop.outputs} accumulators"
     else:
-        what, unit = f"{loop.outputs} outputs, stride {function[-1]}", 1
+        what, unit = f"{loop.outputs} outputs, stride {stride}", 1
     share = lambda cycles, least: f"{cycles / unit:.1f} ({100 * least / cycles:.0f} %)"
     cells = [share(simulate(mca, core, loop), loop.slots(each)) for core, each in OUT_OF_ORDER.items()]
     cells.append(share(pairing.cycles(loop), loop.fmas))
@@ -118,14 +120,14 @@ def f32(mca, row, function, loop):
     print(f"| `{row.lower()}` | {what} | {loop.fmas} | {other} | " + " | ".join(cells) + " |")
 
 
-def int8(mca, row, function, loop):
+def int8(mca, row, stride, loop):
     """As `f32`, in products a cycle: a step is not the same for all."""
     if row is None:
         columns = [*OUT_OF_ORDER_INT8, "in order, by pairing"]
         print("| kernel | loop | products | multiplications | other | " + " | ".join(columns) + " |")
         print("|---|---|---|---|---|" + "---|" * len(columns))
         return
-    what = f"{loop.outputs} accumulators" if row.startswith("PW") else f"stride {function[-1]}"
+    what = f"{loop.outputs} accumulators" if row.startswith("PW") else f"stride {stride}"
     rate = lambda cycles, least: f"{loop.products / cycles:.1f} ({100 * least / cycles:.0f} %)"
     cells = []
     for core, each in OUT_OF_ORDER_INT8.items():

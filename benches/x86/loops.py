@@ -20,8 +20,8 @@ CORES = ["znver4", "znver5", "icelake-server", "sapphirerapids"]
 TWO = "icelake-server"
 GOAL = 95
 
-# All functions of a pointwise row, whatever they are called; those of a depthwise row by stride.
-KERNEL = re.compile(r"\bdwsep::arch::x86_64::(\w+)::((?:PW|DW)_(?!QU8)\w+)\b(?:.*::(stride[12])$)?")
+# All functions of a pointwise row, whatever they are called; those of a depthwise row by the stride, which is their second parameter.
+KERNEL = re.compile(r"\bdwsep::arch::x86_64::(\w+)::((?:PW|DW)_(?!QU8)\w+)\b(?:.*::stripes::<\d+, ([12]),)?")
 INSTRUCTION = re.compile(r"^\s*([0-9a-f]+):\t((?:\{\w+\} )?\S+)\s*([^<#]*)")
 BACKWARDS = re.compile(r"^j(?!mp)")
 MULTIPLIES = re.compile(r"^(\{vex\} )?(vfmadd\d+ps|vpdpbusd|vpdpwssd|vpmaddwd)$")
@@ -160,7 +160,7 @@ def main():
             cells.append(f"{loop.products / cycles:.1f} ({share:.0f} %)")
             if pointwise and "avx512" in name and share < GOAL:
                 below.append(f"{name}: {share:.1f} % on {label}")
-        what = f"{loop.broadcasts} broadcasts" if pointwise else f"stride {stride[-1]}"
+        what = f"{loop.broadcasts} broadcasts" if pointwise else f"stride {stride}"
         other = len(loop.instructions) - len(loop.multiplications)
         print(f"| `{name}` | {what} | {len(loop.multiplications)} | {other} | " + " | ".join(cells) + " |")
     if not any("avx512" in tier for tier in tiers) and dtype == "int8":
