@@ -51,6 +51,8 @@ class Loop:
         self.marked = len(sums) == self.fmas
         # Partial vectors of integers are loaded by a call.
         self.calls = any(op == "bl" for _, op, _ in instructions)
+        # Those of f32 lane by lane, with a branch for each (depthwise).
+        self.straight = sum(bool(re.match(r"^(b|b\.\w+|cbn?z|tbn?z)$", op)) for _, op, _ in instructions) == 1
         self.outputs = len(set(sums or [target for _, target in self.multiplications]))
         self.products = sum(PRODUCTS[op] or int(re.search(r"\.(\d)", target)[1]) for op, target in self.multiplications)
 
@@ -89,7 +91,7 @@ def main():
     table(mca, None, None, None)
     for (row, stride), instructions in sorted(found.items()):
         loops = map(Loop, assembly.innermost_loops(instructions, BACKWARDS))
-        hot = [loop for loop in loops if loop.fmas >= HOT and not (loop.marked or loop.calls)]
+        hot = [loop for loop in loops if loop.fmas >= HOT and (loop.straight or row.startswith("PW")) and not (loop.marked or loop.calls)]
         if not hot:
             sys.exit(f"loops: {row}: no loop has {HOT} multiplications")
         # That of a full tile: the most outputs, then the most work, then the fewest instructions besides.
