@@ -35,6 +35,10 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/sanitize-$1
 export CARGO_PROFILE_DEV_DEBUG=${CARGO_PROFILE_DEV_DEBUG:-0}
 export PROPTEST_CASES=${PROPTEST_CASES:-24}
 export RUSTFLAGS="-Zsanitizer=$1"
+if [ "$1" = address ]; then
+    # Its checks as calls: as branches, one for each load of kernels that are one long block without them, they take the compiler minutes.
+    RUSTFLAGS+=" -Cllvm-args=-asan-instrumentation-with-call-threshold=0"
+fi
 
 tests() {
     say "cargo test $*"

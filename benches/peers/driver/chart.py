@@ -94,8 +94,9 @@ def svg(report: dict) -> str:
     m = report["machine"]
     lines = [machine.one_line(m), f"{report['date'][:10]}; " + ", ".join(
         f"{e['title']} {e['version']}" for e in report["engines"].values() if "version" in e)]  # fmt: skip
-    if "avx512f" in m["isa"] and not report["options"]["avx2"]:
-        lines.append("Peers may use this CPU's AVX-512; for f32 ours has AVX2 kernels.")
+    amx = [e["title"] for e in report["engines"].values() if e.get("may_use_amx")]
+    if "amx_int8" in m["isa"] and amx:
+        lines.append(f"{', '.join(amx)} may use this CPU's AMX for int8; ours has AVX-512 VNNI.")
     worst = max((p["cores_used_by_others"] for c in report["comparisons"] for p in c["probes"]), default=0)
     if worst > 0.1:
         lines.append(f"Not an idle machine: other programs used up to {worst:.1f} cores between rounds.")

@@ -41,10 +41,11 @@ class Engine:
     rust: bool = False
     # The crate whose version is the engine's.
     crate: str | None = None
-    # Environment that limits it to AVX2, where there is one.
-    avx2: dict[str, str] | None = field(default=None, hash=False)
-    # Has it kernels for AVX-512? All choose by CPUID.
+    # Environment for each of LIMITS that it can be held to.
+    limits: dict[str, dict[str, str]] = field(default_factory=dict, hash=False)
+    # Has it kernels for AVX-512, and for AMX, where nothing holds it back? All choose by CPUID.
     avx512: bool = True
+    amx: bool = False
     # As `format`, of int8; None for an engine that is not compared there.
     int8: str | None = None
 
@@ -113,12 +114,16 @@ class Engine:
         return sum(path.stat().st_size for f in files if (path := Path(f.locate())).is_file() and path.suffix != ".pyc")
 
 
+# What `--limit` takes. "avx512" is all of AVX-512 with VNNI, without the tiles of AMX.
+LIMITS = ["avx2", "avx512"]
+
 ENGINES = [
-    Engine("ours", "ours (dwsep)", "safetensors", "peer-ours", rust=True, avx2={"DWSEP_ISA": "avx2_fma"},
+    Engine("ours", "ours (dwsep)", "safetensors", "peer-ours", rust=True, limits={"avx2": {"DWSEP_ISA": "avx2_fma"}},
            int8="tflite_int8"),  # fmt: skip
-    Engine("onnxruntime", "ONNX Runtime", "onnx", "onnxruntime", int8="onnx_int8"),
+    Engine("onnxruntime", "ONNX Runtime", "onnx", "onnxruntime", amx=True, int8="onnx_int8"),
     Engine("tflite", "TFLite + XNNPACK", "tflite", "ai-edge-litert", int8="tflite_int8"),
-    Engine("openvino", "OpenVINO", "openvino", "openvino", avx2={"ONEDNN_MAX_CPU_ISA": "AVX2"}, int8="openvino_int8"),
+    Engine("openvino", "OpenVINO", "openvino", "openvino", amx=True, int8="openvino_int8",
+           limits={"avx2": {"ONEDNN_MAX_CPU_ISA": "AVX2"}, "avx512": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_VNNI"}}),  # fmt: skip
     # No instruction of its wheel touches a 512-bit register.
     Engine("mnn", "MNN", "mnn", "mnn", avx512=False),
     Engine("ncnn", "ncnn", "ncnn", "ncnn"),
@@ -128,6 +133,12 @@ ENGINES = [
 # No engine, but the part of the Python engines' memory and start that is Python's.
 PYTHON = Engine("python", "Python + numpy alone", "safetensors", "", int8="safetensors")
 PEAK = Engine("peak", "peak", "", "peer-peak", rust=True)
+
+
+def above(limit: str | None, engine: Engine) -> bool:
+    """Has it kernels above the limit, from which nothing holds it back?"""
+    beyond = {None: False, "avx2": engine.avx512, "avx512": engine.amx}[limit]
+    return beyond and limit not in engine.limits
 
 
 def ending(status: int) -> str:

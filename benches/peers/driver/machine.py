@@ -14,7 +14,7 @@ def describe() -> dict:
         key, _, value = line.partition(":")
         cpu.setdefault(key.strip(), value.strip())
     flags = cpu.get("flags", cpu.get("Features", "")).split()
-    known = ["avx2", "fma", "f16c", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "asimd", "asimddp", "i8mm"]
+    known = ["avx2", "fma", "f16c", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "asimd", "asimddp", "i8mm"]
     return {
         "cpu": cpu.get("model name", platform.machine()),
         "family_model": f"{cpu.get('cpu family', '?')}/{cpu.get('model', '?')}",

@@ -18,7 +18,7 @@ import chart
 import machine
 import quantised
 import table
-from engines import ENGINES, PEAK, PYTHON, ROOT, WORK, Engine, Unavailable, Worker
+from engines import ENGINES, LIMITS, PEAK, PYTHON, ROOT, WORK, Engine, Unavailable, Worker, above
 from models import FORMATS
 from network import DTYPES, NETWORKS, Network, layers, macs
 
@@ -66,7 +66,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="of A B C A B C; default 5")
     parser.add_argument("--runs", type=int, default=30, help="least number of inferences a round and engine; default 30")
     parser.add_argument("--quick", action="store_true", help="1 round of 2 runs: does everything work? No time means anything")
-    parser.add_argument("--avx2", action="store_true", help="limit the engines that can be limited to AVX2")
+    parser.add_argument("--limit", choices=LIMITS, help="hold the engines that can be held to these instructions; avx512: no AMX")
     parser.add_argument("--json", type=Path, default=WORK / "peers.json", metavar="FILE")
     parser.add_argument("--svg", type=Path, default=WORK / "peers.svg", metavar="FILE")
     parser.add_argument("--publish", action="store_true", help="write docs/peers.json and docs/peers.svg instead")
@@ -176,13 +176,13 @@ def checked(worker: Worker, network: Network, expected: np.ndarray | None) -> tu
     return output, found
 
 
-def started(engine: Engine, network: Network, threads: int, avx2: bool, starts: int) -> tuple[Worker, float, str]:
+def started(engine: Engine, network: Network, threads: int, limit: str | None, starts: int) -> tuple[Worker, float, str]:
     """A worker that has run once, the fewest seconds from the start of its process to its first result, and its ISA."""
     best, worker = float("inf"), None
     for _ in range(starts):
         if worker is not None:
             worker.close()
-        worker = Worker(engine, engine.avx2 or {} if avx2 else {})
+        worker = Worker(engine, engine.limits.get(limit, {}))
         size = network.resolution
         try:
             worker.send("load", model_path(network, engine.format_of(network)), input_path(network), size, size, threads)
@@ -221,7 +221,7 @@ class Comparison:
                 self.fail(engine.key, missing[engine.key])
                 continue
             try:
-                worker, seconds, isa = started(engine, self.network, self.threads, self.options.avx2, starts)
+                worker, seconds, isa = started(engine, self.network, self.threads, self.options.limit, starts)
                 self.workers[engine.key] = worker
                 if engine is PYTHON:
                     found = None
@@ -354,11 +354,11 @@ def main() -> None:
     }
     for engine in engines:
         known = {"title": engine.title, "python": not engine.rust}
-        known["may_use_avx512"] = engine.avx512 and not (options.avx2 and engine.avx2)
+        known["may_use_avx512"] = engine.avx512 and (options.limit != "avx2" or above(options.limit, engine))
+        known["may_use_amx"] = engine.amx and (options.limit is None or above(options.limit, engine))
         if engine.key not in missing:
             known |= {"version": engine.version(), "disk_mb": (engine.bytes_on_disk() or 0) / 1e6}
-            if options.avx2:
-                known["limited_to_avx2"] = engine.avx2 is not None or not engine.avx512
+            known["above_limit"] = above(options.limit, engine)
         report["engines"][engine.key] = known
     print(table.head(report), flush=True)
 

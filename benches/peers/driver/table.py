@@ -13,17 +13,16 @@ def head(report: dict) -> str:
     lines.append(f"load average {load:.2f}")
     if load > 1:
         lines.append("WARNING: the load average is above 1: if others are at work here, these times say little")
-    if "avx512f" in report["machine"]["isa"] and not report["options"]["avx2"]:
-        lines.append("note: this CPU has AVX-512, which peers use; ours has AVX2 kernels for f32. The FMA peak is of AVX2.")
-    if "avx512_vnni" in report["machine"]["isa"] and not report["options"]["avx2"] and report["options"]["dtype"] != "f32":
-        lines.append("note: this CPU has VNNI, which peers use for int8; the last column says whether ours does")
+    amx = [e["title"] for e in report["engines"].values() if e.get("may_use_amx")]
+    if "amx_int8" in report["machine"]["isa"] and amx and report["options"]["dtype"] != "f32":
+        lines.append(f"note: this CPU has AMX, which {', '.join(amx)} may use for int8; ours does not. --limit avx512 compares without")
     if report["options"]["quick"]:
         lines.append("--quick: no time below means anything")
     versions = [f"{e['title']} {e['version']}" for e in report["engines"].values() if "version" in e]
     lines.append("engines: " + ", ".join(versions))
-    if report["options"]["avx2"]:
-        free = [e["title"] for e in report["engines"].values() if not e.get("limited_to_avx2", True)]
-        lines.append(f"--avx2: cannot be limited: {', '.join(free) or 'none'}")
+    if limit := report["options"]["limit"]:
+        free = [e["title"] for e in report["engines"].values() if e.get("above_limit")]
+        lines.append(f"--limit {limit}: cannot be held to it: {', '.join(free) or 'none'}")
     return "\n".join(lines)
 
 
@@ -52,7 +51,7 @@ def comparison(report: dict, c: dict) -> str:
                 f"{100 * r['share_of_peak']:.0f}", f"{r['first_result_ms']:.0f}{'*' if engine['python'] else ' '}",
                 f"{r['peak_rss_mb']:.0f}{'*' if engine['python'] else ' '}", f"{engine['disk_mb']:.1f}",
                 difference(c, r),
-                isa(report, engine, r),
+                isa(report, c, engine, r),
             ])  # fmt: skip
     width = [max(len(row[i]) for row in rows + [[f[0]] + [""] * 9 for f in failures]) for i in range(len(COLUMNS))]
     for row in rows:
@@ -80,11 +79,13 @@ def difference(c: dict, result: dict) -> str:
     return f"{result['max_difference']:.2f}" if c["dtype"] == "int8" else f"{result['max_difference']:.0e}"
 
 
-def isa(report: dict, engine: dict, result: dict) -> str:
+def isa(report: dict, c: dict, engine: dict, result: dict) -> str:
     """What it says of itself, or else the best that it has kernels for and this CPU has."""
     if result["isa"] != "its choice":
         return result["isa"]
     known = report["machine"]["isa"]
+    if engine["may_use_amx"] and "amx_int8" in known and c["dtype"] == "int8":
+        return "amx"
     if engine["may_use_avx512"] and "avx512f" in known:
         return "avx512"
     return next((name for name in ("avx2", "asimd") if name in known), "?")
