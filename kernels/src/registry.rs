@@ -7,62 +7,61 @@ use crate::kernel::args::{DwKernel, PwKernel};
 use crate::kernel::peak::PeakKernel;
 use crate::scheme::F32;
 
-#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+#[cfg(all(target_arch = "aarch64", target_feature = "neon", not(test)))]
 use crate::arch::aarch64::neon_f32;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(test)))]
 use crate::arch::x86_64::{avx2_fma_f32, avx512_f32};
+
+/// A table of the rows for x86-64, for AArch64 and for any target, and of those with tiles of odd sizes, for tests. The tests inside this crate, which
+/// are of what does not depend on a CPU, are built without the former two: compiling kernels takes longer than all else.
+macro_rules! table {
+    (
+        $(#[$doc:meta])* $name:ident: $kernel:ty;
+        x86_64: $($x86_64:path),+;
+        aarch64: $($aarch64:path),+;
+        any: $portable:path, $scalar:path;
+        $(testing: $odd:path;)?
+    ) => {
+        $(#[$doc])*
+        pub(crate) static $name: &[$kernel] = &[
+            $(#[cfg(all(target_arch = "x86_64", not(test)))] $x86_64,)+
+            $(#[cfg(all(target_arch = "aarch64", target_feature = "neon", not(test)))] $aarch64,)+
+            #[cfg(feature = "portable")]
+            $portable,
+            $scalar,
+            $(#[cfg(feature = "testing")] $odd,)?
+        ];
+    };
+}
 
 #[cfg(feature = "qs8")]
 mod q8;
 #[cfg(feature = "qs8")]
 pub(crate) use q8::*;
 
-/// Pointwise, f32. The dense 3x3 convolution runs on these too.
-pub(crate) static PW_F32: &[PwKernel<F32>] = &[
-    #[cfg(target_arch = "x86_64")]
-    avx512_f32::PW_14X32,
-    #[cfg(target_arch = "x86_64")]
-    avx2_fma_f32::PW_6X16,
-    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-    neon_f32::PW_8X8,
-    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-    neon_f32::PW_8X8_IN_ORDER,
-    #[cfg(feature = "portable")]
-    generic::PW_PORTABLE,
-    generic::PW_SCALAR,
-    #[cfg(feature = "testing")]
-    generic::PW_ODD,
-];
+table! {
+    /// Pointwise, f32. The dense 3x3 convolution runs on these too.
+    PW_F32: PwKernel<F32>;
+    x86_64: avx512_f32::PW_14X32, avx2_fma_f32::PW_6X16;
+    aarch64: neon_f32::PW_8X8, neon_f32::PW_8X8_IN_ORDER;
+    any: generic::PW_PORTABLE, generic::PW_SCALAR;
+    testing: generic::PW_ODD;
+}
 
-/// Depthwise 3x3, f32.
-pub(crate) static DW_F32: &[DwKernel<F32>] = &[
-    #[cfg(target_arch = "x86_64")]
-    avx512_f32::DW_16C,
-    #[cfg(target_arch = "x86_64")]
-    avx2_fma_f32::DW_8C,
-    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-    neon_f32::DW_4C,
-    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-    neon_f32::DW_4C_IN_ORDER,
-    #[cfg(feature = "portable")]
-    generic::DW_PORTABLE,
-    generic::DW_SCALAR,
-    #[cfg(feature = "testing")]
-    generic::DW_ODD,
-];
+table! {
+    /// Depthwise 3x3, f32.
+    DW_F32: DwKernel<F32>;
+    x86_64: avx512_f32::DW_16C, avx2_fma_f32::DW_8C;
+    aarch64: neon_f32::DW_4C, neon_f32::DW_4C_IN_ORDER;
+    any: generic::DW_PORTABLE, generic::DW_SCALAR;
+    testing: generic::DW_ODD;
+}
 
-/// The arithmetic alone, one row an ISA.
 #[cfg(feature = "std")]
-pub(crate) static PEAK_F32: &[PeakKernel] = &[
-    #[cfg(target_arch = "x86_64")]
-    avx512_f32::PEAK,
-    #[cfg(target_arch = "x86_64")]
-    avx2_fma_f32::PEAK,
-    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-    neon_f32::PEAK,
-    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-    neon_f32::PEAK_IN_ORDER,
-    #[cfg(feature = "portable")]
-    generic::PEAK_PORTABLE,
-    generic::PEAK_SCALAR,
-];
+table! {
+    /// The arithmetic alone, one row an ISA.
+    PEAK_F32: PeakKernel;
+    x86_64: avx512_f32::PEAK, avx2_fma_f32::PEAK;
+    aarch64: neon_f32::PEAK, neon_f32::PEAK_IN_ORDER;
+    any: generic::PEAK_PORTABLE, generic::PEAK_SCALAR;
+}

@@ -1,10 +1,12 @@
-//! Kernels for x86-64.
+//! Kernels for x86-64. Not in unit tests: see `registry.rs`.
 
+#[cfg(not(test))]
 pub(crate) mod avx2_fma_f32;
-#[cfg(feature = "qs8")]
+#[cfg(all(feature = "qs8", not(test)))]
 pub(crate) mod avx2_q8;
+#[cfg(not(test))]
 pub(crate) mod avx512_f32;
 #[cfg(feature = "qs8")]
 pub(crate) mod cpuid;
-#[cfg(feature = "qs8")]
+#[cfg(all(feature = "qs8", not(test)))]
 pub(crate) mod vnni_q8;
