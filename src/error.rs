@@ -214,6 +214,17 @@ pub enum Error {
     #[error(transparent)]
     Kernels(#[from] dwsep::Error),
 
+    /// A TensorFlow Lite file holds another network than a MobileNetV1 of floats, whose weights were asked for.
+    #[error("{origin}: {found}, expected {expected}, as in a MobileNetV1 in float32")]
+    NotMobilenetV1 {
+        /// Name of the file.
+        origin: String,
+        /// What there is.
+        found: String,
+        /// What a MobileNetV1 has in its place.
+        expected: &'static str,
+    },
+
     /// A file is not a valid TensorFlow Lite file, or holds a network that is not supported.
     #[error("{origin}: {problem}")]
     Tflite {

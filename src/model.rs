@@ -8,7 +8,7 @@ use crate::layer::{Layer, LayerError, MOST_INPUTS, PlannedLayer};
 use crate::models::mobilenet_v1::{self, V1Config};
 use crate::models::{self, TfliteOptions};
 use crate::value::{Format, ValueInfo};
-use crate::weights::{Safetensors, Weights, shown, tflite};
+use crate::weights::{Safetensors, Weights, read_file, shown, tflite};
 use crate::{Engine, Error, Result, Session};
 
 /// MobileNetV1 1.0/224, trained on ImageNet: see NOTICE.
@@ -165,14 +165,8 @@ impl Model {
     /// [`Error::MissingTensor`], [`Error::TensorRank`], [`Error::TensorShape`], [`Error::TensorType`] and [`Error::Metadata`] for
     /// any other.
     pub fn load(path: &Path, engine: &Engine) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|cause| Error::Read {
-            path: path.to_owned(),
-            cause,
-        })?;
-        let origin = path.display().to_string();
-        let named = path.extension();
-        let named = named.is_some_and(|ending| ending.eq_ignore_ascii_case("tflite"));
-        if named || tflite::is_tflite(&bytes) {
+        let (origin, bytes) = read_file(path)?;
+        if tflite::is_tflite_file(path, &bytes) {
             return Self::from_tflite(&origin, &bytes, engine.kernels(), TfliteOptions::default());
         }
         Self::from_safetensors(&Safetensors::from_bytes(origin, bytes)?, engine.kernels())

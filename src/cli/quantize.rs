@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use mobilenet::quantise::{Calibration, Comparison, LayerNoise, LayerRange, Quantised};
-use mobilenet::weights::{Safetensors, Weights};
+use mobilenet::weights::{self, Weights};
 use mobilenet::{Engine, Model, Tensor};
 use serde::Serialize;
 
@@ -21,7 +21,7 @@ use crate::{output, preprocess};
 /// ratio of its output against f32, with the errors of all layers before it, over the same images.
 #[derive(Args)]
 pub struct Quantize {
-    /// Weights of MobileNetV1 in f32, in a safetensors file [default: the network that is part of this program]
+    /// A MobileNetV1 in f32, in a safetensors or a TensorFlow Lite file [default: the network that is part of this program]
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
 
@@ -75,10 +75,11 @@ impl Quantize {
         output::check(&self.output)?;
         let engine = self.engine.engine()?;
         let weights = match &self.model {
-            Some(path) => Safetensors::read(path)?,
-            None => Model::embedded_weights()?,
+            Some(path) => weights::read(path)?,
+            None => Box::new(Model::embedded_weights()?),
         };
-        let mut calibration = Calibration::new(&weights, &engine)?;
+        let weights = weights.as_ref();
+        let mut calibration = Calibration::new(weights, &engine)?;
         // Wrong percentiles need no images to be found.
         let found = self.percentile;
         ensure!(
@@ -88,7 +89,7 @@ impl Quantize {
         let images = Images::load(&self.calibrate, &calibration)?;
         images.each(|image| Ok(calibration.observe(&engine, image.view())?))?;
         let quantised = calibration.quantise(self.percentile)?;
-        let comparison = compare(&weights, &quantised, &engine, &images)?;
+        let comparison = compare(weights, &quantised, &engine, &images)?;
 
         let file = quantised.to_bytes();
         output::write(&self.output, |out| out.write_all(&file))?;

@@ -5,4 +5,4 @@ mod summary;
 pub(crate) mod tflite;
 
 pub use summary::LayerSummary;
-pub use tflite::TfliteOptions;
+pub use tflite::{TfliteOptions, TfliteWeights};

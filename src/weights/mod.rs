@@ -11,8 +11,36 @@ pub mod tflite;
 pub(crate) use self::layout::transpose;
 pub use self::safetensors::Safetensors;
 pub use self::seeded::Seeded;
+pub use crate::models::TfliteWeights;
+
+use std::path::Path;
 
 use crate::{Buffer, Error, Result};
+
+/// Reads the weights of a MobileNetV1 from a safetensors file or, where [`Model::load`](crate::Model::load) would take it for one, a TensorFlow
+/// Lite file of floats.
+///
+/// # Errors
+/// [`Error::Read`], [`Error::Safetensors`], [`Error::Tflite`], [`Error::NotMobilenetV1`]
+pub fn read(path: &Path) -> Result<Box<dyn Weights>> {
+    let (origin, bytes) = read_file(path)?;
+    Ok(if tflite::is_tflite_file(path, &bytes) {
+        Box::new(TfliteWeights::from_bytes(origin, &bytes)?)
+    } else {
+        Box::new(Safetensors::from_bytes(origin, bytes)?)
+    })
+}
+
+/// What messages call a file, and its bytes.
+pub(crate) fn read_file(path: &Path) -> Result<(String, Vec<u8>)> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok((path.display().to_string(), bytes)),
+        Err(cause) => Err(Error::Read {
+            path: path.to_owned(),
+            cause,
+        }),
+    }
+}
 
 /// Named f32 tensors.
 pub trait Weights {
@@ -68,7 +96,7 @@ fn wrong_shape(origin: &str, tensor: &str, found: &[usize], expected: &[usize]) 
 }
 
 /// The error for a tensor that is not there.
-fn missing(weights: &dyn Weights, name: &str) -> Error {
+pub(crate) fn missing(weights: &dyn Weights, name: &str) -> Error {
     Error::MissingTensor {
         origin: weights.origin().to_owned(),
         tensor: name.to_owned(),

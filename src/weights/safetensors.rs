@@ -16,7 +16,7 @@ use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
-use super::{Weights, expect_shape, missing, shown_shape, tflite};
+use super::{Weights, expect_shape, missing, read_file, shown_shape, tflite};
 use crate::{Buffer, Error, Result};
 
 /// Bytes in front of the header, which hold its length.
@@ -157,11 +157,8 @@ impl Safetensors<'static> {
     /// # Errors
     /// [`Error::Read`], [`Error::Safetensors`]
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|cause| Error::Read {
-            path: path.to_owned(),
-            cause,
-        })?;
-        Self::from_bytes(path.display().to_string(), bytes)
+        let (origin, bytes) = read_file(path)?;
+        Self::from_bytes(origin, bytes)
     }
 }
 

@@ -153,7 +153,7 @@ fn quantize_refuses_what_makes_no_network_and_writes_nothing() {
     let tflite = quantize("tests/golden/tflite/v1_f32.tflite", &images, "100");
     assert_eq!(
         tflite,
-        "tests/golden/tflite/v1_f32.tflite: a TensorFlow Lite file, expected weights in a safetensors file"
+        "tests/golden/tflite/v1_f32.tflite: an input of FLOAT32 [1, 25, 31, 3], expected an input of FLOAT32 [1, S, S, 3], as in a MobileNetV1 in float32"
     );
     // Quantised already.
     let int8 = quantize(

@@ -3,6 +3,7 @@
 mod corpus;
 mod file;
 mod hostile;
+mod mobilenet_v1;
 mod networks;
 mod samples;
 mod valid;

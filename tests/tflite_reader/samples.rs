@@ -22,7 +22,7 @@ pub const FULLY_CONNECTED: usize = 9;
 pub const SOFTMAX: usize = 10;
 pub const DEQUANTIZE: usize = 11;
 
-fn floats(name: &str, shape: &[i32]) -> Tensor {
+pub fn floats(name: &str, shape: &[i32]) -> Tensor {
     Tensor {
         shape: shape.to_vec(),
         dtype: F32,
@@ -48,7 +48,7 @@ fn constant(file: &mut File, tensor: Tensor, size: usize) -> Tensor {
     Tensor { buffer, ..tensor }
 }
 
-fn integers(file: &mut File, name: &str, shape: &[i32], values: &[i32]) -> Tensor {
+pub fn integers(file: &mut File, name: &str, shape: &[i32], values: &[i32]) -> Tensor {
     let buffer = file.buffer(values.iter().flat_map(|x| x.to_le_bytes()).collect());
     Tensor {
         dtype: I32,
@@ -57,7 +57,7 @@ fn integers(file: &mut File, name: &str, shape: &[i32], values: &[i32]) -> Tenso
     }
 }
 
-fn empty() -> File {
+pub fn empty() -> File {
     File {
         version: 3,
         codes: Vec::new(),
@@ -69,7 +69,7 @@ fn empty() -> File {
 }
 
 /// Adds an operator and its code.
-fn push(
+pub fn push(
     file: &mut File,
     code: i32,
     inputs: &[i32],

@@ -124,19 +124,32 @@ impl Parameters<F32> for Floats {
     }
 }
 
+/// The name of the bias of a unit without a batch norm.
+pub(crate) fn folded_bias_name(unit: &Unit) -> String {
+    match unit.kind {
+        Kind::Dense => CLASSIFIER_BIAS.to_owned(),
+        _ => format!("{}.convolution.bias", unit.prefix),
+    }
+}
+
 impl Unit {
-    /// Weights in the layout of the file, with the batch norm behind them folded in, and the bias.
+    /// Weights in the layout of the file, with the batch norm behind them folded in, and the bias. A convolution that has a bias and no batch
+    /// norm is taken for folded.
     pub fn folded(&self, weights: &dyn Weights) -> Result<(Buffer, Vec<f32>)> {
         let shape = self.shape();
         let mut filters = weights.tensor(&self.weight(), &shape)?;
-        if self.kind == Kind::Dense {
-            let bias = weights.tensor(CLASSIFIER_BIAS, &shape[..1])?;
+        let name = |name: &str| format!("{}.normalization.{name}", self.prefix);
+        let bias = folded_bias_name(self);
+        let normalised = || {
+            NORMALIZATION
+                .iter()
+                .any(|x| weights.shape(&name(x)).is_ok())
+        };
+        if self.kind == Kind::Dense || (weights.shape(&bias).is_ok() && !normalised()) {
+            let bias = weights.tensor(&bias, &shape[..1])?;
             return Ok((filters, bias.to_vec()));
         }
-        let parameter = |name| {
-            let name = format!("{}.normalization.{name}", self.prefix);
-            weights.tensor(&name, &shape[..1])
-        };
+        let parameter = |parameter| weights.tensor(&name(parameter), &shape[..1]);
         let [gamma, beta, mean, variance] = NORMALIZATION.map(parameter);
         let norm = BatchNorm {
             gamma: gamma?.to_vec(),

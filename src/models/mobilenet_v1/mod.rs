@@ -10,7 +10,7 @@ mod units;
 
 use dwsep::{Activation, Nhwc, Stride};
 
-pub(crate) use self::layers::layers;
+pub(crate) use self::layers::{folded_bias_name, layers};
 pub(crate) use self::quantised::{
     bias_name, output_name, quantised_layers, scale_name, zero_point_name,
 };

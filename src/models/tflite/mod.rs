@@ -12,6 +12,9 @@
 
 mod operands;
 mod operators;
+mod weights;
+
+pub use self::weights::TfliteWeights;
 
 use std::collections::{HashMap, HashSet};
 

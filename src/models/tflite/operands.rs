@@ -8,7 +8,7 @@ use half::f16;
 use super::Builder;
 use crate::Result;
 use crate::layer::{Formats, LayerScheme};
-use crate::weights::tflite::{FusedActivation, Operator, Type};
+use crate::weights::tflite::{FusedActivation, Operator, Tensor, Type};
 
 /// What an operator multiplies with, and how.
 pub(super) struct Operands<'a, S: LayerScheme> {
@@ -133,18 +133,22 @@ impl<'a> Builder<'a> {
         if let Some(widened) = self.widened.get(&tensor) {
             return Some(widened.clone());
         }
-        let tensor = self.tensor(tensor);
-        match tensor.dtype {
-            Type::F32 => Some(elements(tensor.data?, f32::from_le_bytes)),
-            Type::F16 => Some(elements(tensor.data?, |x| f16::from_le_bytes(x).to_f32())),
-            _ => None,
-        }
+        floats(self.tensor(tensor))
     }
 
     /// Takes the numbers of a constant for those of the tensor `output`. Returns whether there was one.
     pub(super) fn widen(&mut self, constant: usize, output: usize) -> bool {
         let floats = self.floats(constant);
         floats.is_some_and(|floats| self.widened.insert(output, floats).is_none())
+    }
+}
+
+/// The numbers of a constant of floats.
+pub(super) fn floats(tensor: &Tensor<'_>) -> Option<Vec<f32>> {
+    match tensor.dtype {
+        Type::F32 => Some(elements(tensor.data?, f32::from_le_bytes)),
+        Type::F16 => Some(elements(tensor.data?, |x| f16::from_le_bytes(x).to_f32())),
+        _ => None,
     }
 }
 

@@ -52,6 +52,8 @@ pub use self::graph::{
 };
 pub use self::problem::{OperatorProblem, Problem, TensorName, TensorProblem};
 
+use std::path::Path;
+
 use self::table::List;
 use self::tensors::Buffers;
 use crate::{Error, Result};
@@ -62,6 +64,12 @@ const IDENTIFIER: std::ops::Range<usize> = 4..8;
 /// Whether a file says that it is a TensorFlow Lite file.
 pub fn is_tflite(bytes: &[u8]) -> bool {
     bytes.get(IDENTIFIER) == Some(b"TFL3")
+}
+
+/// The same of a file with these bytes, by them or by its name.
+pub(crate) fn is_tflite_file(path: &Path, bytes: &[u8]) -> bool {
+    let named = path.extension();
+    is_tflite(bytes) || named.is_some_and(|ending| ending.eq_ignore_ascii_case("tflite"))
 }
 
 /// Reads a TensorFlow Lite file that is in memory; `origin` is what errors call it.
