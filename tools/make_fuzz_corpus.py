@@ -109,6 +109,10 @@ def photographs() -> dict[str, bytes]:
     at = header.index(b"\xff\xc2") + 5
     header[at : at + 4] = struct.pack(">HH", 800, 800)
     files["jpeg_progressive_large"] = bytes(header)
+    header = bytearray(files["jpeg_420"])
+    at = header.index(b"\xff\xc0") + 5
+    header[at : at + 4] = struct.pack(">HH", 17, 39445)
+    files["jpeg_wide"] = bytes(header)
     large = Image.new("RGB", (800, 800), (10, 20, 30))
     add("webp_lossless_large", large, "WEBP", lossless=True)
     add("png_large", large, "PNG", optimize=True)

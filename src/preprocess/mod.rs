@@ -110,10 +110,12 @@ pub fn decode(bytes: &[u8], most: u64) -> Result<(DynamicImage, Orientation)> {
 /// Bytes that a decoder holds beside the pixels that it gives, where it has no limit of its own.
 fn beside(format: ImageFormat, bytes: &[u8], width: u32, height: u32) -> u64 {
     match format {
-        // Coefficients, in blocks that are up to four times eight pixels high and wide.
+        // Coefficients of two bytes, in blocks that are up to four times eight pixels high and wide. Of each component those of a row of
+        // blocks and what it becomes at its full size, and, where they are held, all.
         ImageFormat::Jpeg => {
             let side = |length: u32| u64::from(length.next_multiple_of(32));
-            2 * side(width) * side(height) * u64::from(jpeg::held_components(bytes))
+            let held = side(height) * u64::from(jpeg::held_components(bytes));
+            2 * side(width) * (held + 2 * 4 * 32)
         }
         // Planes of a lossy image; else a frame and the canvas that it is put on, or its transparency.
         ImageFormat::WebP => {

@@ -347,12 +347,17 @@ fn bombs_are_refused() {
         error(b"P6 100000 100000 255\nxyz"),
         "100000 x 100000 pixels, 30000000000 bytes, expected at most 402653184"
     );
-    // What the decoder holds beside the pixels counts, too.
+    // What the decoder holds beside the pixels counts, too: rows of blocks, and of several scans everything.
+    let wide = patched(ImageFormat::Jpeg, &[(sof, &[0, 17, 0x9a, 0x15])]);
+    assert_eq!(
+        from_bytes(&wide, 8, 2 << 20).unwrap_err().to_string(),
+        "39445 x 17 pixels, 22213167 bytes of memory to decode them, expected at most 4194304"
+    );
     let mut progressive = patched(ImageFormat::Jpeg, &[(sof, &[0x28, 0, 0x28, 0])]);
     progressive[sof - 4] = 0xc2;
     assert_eq!(
         error(&progressive),
-        "10240 x 10240 pixels, 943718400 bytes of memory to decode them, expected at most 805306368"
+        "10240 x 10240 pixels, 948961280 bytes of memory to decode them, expected at most 805306368"
     );
     assert_eq!(
         error(b"RIFF\x1a\0\0\0WEBPVP8L\x0d\0\0\0\x2f\xff\xe7\xff\x09\0\0\0\0\0\0\0\0\0"),
