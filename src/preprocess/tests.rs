@@ -350,7 +350,9 @@ fn bombs_are_refused() {
     // What the decoder holds beside the pixels counts, too: rows of blocks, and of several scans everything.
     let wide = patched(ImageFormat::Jpeg, &[(sof, &[0, 17, 0x9a, 0x15])]);
     assert_eq!(
-        from_bytes(&wide, 8, 2 << 20).unwrap_err().to_string(),
+        super::from_bytes(&wide, 8, 2 << 20)
+            .unwrap_err()
+            .to_string(),
         "39445 x 17 pixels, 22213167 bytes of memory to decode them, expected at most 4194304"
     );
     let mut progressive = patched(ImageFormat::Jpeg, &[(sof, &[0x28, 0, 0x28, 0])]);
