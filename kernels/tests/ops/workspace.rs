@@ -1,6 +1,6 @@
 //! Workspaces that are shared by calls on different numbers of threads.
 
-use mobilenet::dwsep::{Activation, Executor, Nhwc, Padding, Separable, Stride, View, ViewMut};
+use dwsep::{Activation, Executor, Nhwc, Padding, Separable, Stride, View, ViewMut};
 
 use crate::{depthwise, pointwise};
 

@@ -1,9 +1,9 @@
 //! Every kernel of every table against the references, in trials with names:
 //!
 //! ```text
-//! cargo test --test kernels                          all
-//! cargo test --test kernels pw_f32_6x16__avx2_fma    one kernel, at all ops that run on it
-//! cargo test --test kernels ::guard                  one kind of trial
+//! cargo test -p dwsep --all-features --test kernels                          all
+//! cargo test -p dwsep --all-features --test kernels pw_f32_6x16__avx2_fma    one kernel, at all ops that run on it
+//! cargo test -p dwsep --all-features --test kernels ::guard                  one kind of trial
 //! ```
 //!
 //! A kernel whose instructions this CPU lacks is shown as ignored. `DWSEP_REQUIRE_ISA=avx2_fma` (a list with commas is allowed) makes that a
