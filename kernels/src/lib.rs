@@ -42,7 +42,10 @@
 //! [`guide::features`].
 #![cfg_attr(not(feature = "std"), no_std)]
 // Unit tests are built without the kernels of any CPU, and so with things that only those use.
-#![cfg_attr(test, allow(dead_code, unused_imports, unused_macros))]
+#![cfg_attr(
+    any(test, dwsep_generic),
+    allow(dead_code, unused_imports, unused_macros)
+)]
 
 extern crate alloc;
 

@@ -7,13 +7,18 @@ use crate::kernel::args::{DwKernel, PwKernel};
 use crate::kernel::peak::PeakKernel;
 use crate::scheme::F32;
 
-#[cfg(all(target_arch = "aarch64", target_feature = "neon", not(test)))]
+#[cfg(all(
+    target_arch = "aarch64",
+    target_feature = "neon",
+    not(any(test, dwsep_generic))
+))]
 use crate::arch::aarch64::neon_f32;
-#[cfg(all(target_arch = "x86_64", not(test)))]
+#[cfg(all(target_arch = "x86_64", not(any(test, dwsep_generic))))]
 use crate::arch::x86_64::{avx2_fma_f32, avx512_f32};
 
 /// A table of the rows for x86-64, for AArch64 and for any target, and of those with tiles of odd sizes, for tests. The tests inside this crate, which
-/// are of what does not depend on a CPU, are built without the former two: compiling kernels takes longer than all else.
+/// are of what does not depend on a CPU, are built without the former two: compiling kernels takes longer than all else. So are
+/// those that ThreadSanitizer looks at (`--cfg dwsep_generic`).
 macro_rules! table {
     (
         $(#[$doc:meta])* $name:ident: $kernel:ty;
@@ -24,8 +29,8 @@ macro_rules! table {
     ) => {
         $(#[$doc])*
         pub(crate) static $name: &[$kernel] = &[
-            $(#[cfg(all(target_arch = "x86_64", not(test)))] $x86_64,)+
-            $(#[cfg(all(target_arch = "aarch64", target_feature = "neon", not(test)))] $aarch64,)+
+            $(#[cfg(all(target_arch = "x86_64", not(any(test, dwsep_generic))))] $x86_64,)+
+            $(#[cfg(all(target_arch = "aarch64", target_feature = "neon", not(any(test, dwsep_generic))))] $aarch64,)+
             #[cfg(feature = "portable")]
             $portable,
             $scalar,

@@ -1,6 +1,10 @@
 //! Instances of the inner loops for each ISA, and hand-tuned bodies: each file ends in constants that are rows of the tables.
 
-#[cfg(all(target_arch = "aarch64", target_feature = "neon", not(test)))]
+#[cfg(all(
+    target_arch = "aarch64",
+    target_feature = "neon",
+    not(any(test, dwsep_generic))
+))]
 pub(crate) mod aarch64;
 pub(crate) mod generic;
 pub(crate) mod prefetch;

@@ -4,9 +4,13 @@ use crate::arch::generic;
 use crate::kernel::args::{DwKernel, PwKernel};
 use crate::scheme::{Qs8, Qu8};
 
-#[cfg(all(target_arch = "aarch64", target_feature = "neon", not(test)))]
+#[cfg(all(
+    target_arch = "aarch64",
+    target_feature = "neon",
+    not(any(test, dwsep_generic))
+))]
 use crate::arch::aarch64::{i8mm_q8, neon_q8};
-#[cfg(all(target_arch = "x86_64", not(test)))]
+#[cfg(all(target_arch = "x86_64", not(any(test, dwsep_generic))))]
 use crate::arch::x86_64::{avx2_q8, vnni_q8};
 
 table! {

@@ -1,31 +1,35 @@
 //! The few vector operations that inner loops are written over. Crate-private; an instance for each ISA.
 
-#[cfg(all(target_arch = "x86_64", not(test)))]
+#[cfg(all(target_arch = "x86_64", not(any(test, dwsep_generic))))]
 pub(crate) mod avx2_fma;
-#[cfg(all(target_arch = "x86_64", not(test)))]
+#[cfg(all(target_arch = "x86_64", not(any(test, dwsep_generic))))]
 pub(crate) mod avx512;
-#[cfg(all(target_arch = "aarch64", target_feature = "neon", not(test)))]
+#[cfg(all(
+    target_arch = "aarch64",
+    target_feature = "neon",
+    not(any(test, dwsep_generic))
+))]
 pub(crate) mod neon;
 #[cfg(feature = "portable")]
 pub(crate) mod portable;
 #[cfg(feature = "qs8")]
 pub(crate) mod q8;
-#[cfg(all(feature = "qs8", target_arch = "x86_64", not(test)))]
+#[cfg(all(feature = "qs8", target_arch = "x86_64", not(any(test, dwsep_generic))))]
 pub(crate) mod q8_avx2;
 #[cfg(all(
     feature = "qs8",
     target_arch = "aarch64",
     target_feature = "neon",
-    not(test)
+    not(any(test, dwsep_generic))
 ))]
 pub(crate) mod q8_neon;
 #[cfg(all(feature = "qs8", feature = "portable"))]
 pub(crate) mod q8_portable;
-#[cfg(all(feature = "qs8", target_arch = "x86_64", not(test)))]
+#[cfg(all(feature = "qs8", target_arch = "x86_64", not(any(test, dwsep_generic))))]
 pub(crate) mod q8_products;
 #[cfg(feature = "qs8")]
 pub(crate) mod q8_scalar;
-#[cfg(all(feature = "qs8", target_arch = "x86_64", not(test)))]
+#[cfg(all(feature = "qs8", target_arch = "x86_64", not(any(test, dwsep_generic))))]
 pub(crate) mod q8_vnni;
 pub(crate) mod scalar;
 
