@@ -10,8 +10,21 @@ use dwsep::{
     Activation, DwKernel, Error, Executor, Nhwc, Padding, PwKernel, Rayon, Serial, Stride,
 };
 
+mod common;
+
+/// All that this CPU runs or, where few cases are asked for, the best and the least of each op and type: one driver serves them all.
 fn available() -> impl Iterator<Item = AnyKernel> {
-    AnyKernel::all().filter(|kernel| kernel.isa().is_available())
+    let all = AnyKernel::all().filter(|kernel| kernel.isa().is_available());
+    let all: Vec<_> = all.collect();
+    let few = common::few_cases().expect("DWSEP_TEST_CASES");
+    let same = |a: &AnyKernel, b: &AnyKernel| a.op() == b.op() && a.dtype() == b.dtype();
+    let count = all.len();
+    let if_chosen = move |i: usize| {
+        let is_first = !all[..i].iter().any(|kernel| same(kernel, &all[i]));
+        let is_last = !all[i + 1..].iter().any(|kernel| same(kernel, &all[i]));
+        (!few || is_first || is_last).then_some(all[i])
+    };
+    (0..count).filter_map(if_chosen)
 }
 
 /// Whether threads have memory of their own: for what is between two ops, or for rows in the form that integers are multiplied in.

@@ -8,7 +8,8 @@
 //!
 //! A kernel whose instructions this CPU lacks is shown as ignored. `DWSEP_REQUIRE_ISA=avx2_fma` (a list with commas is allowed) makes that a
 //! failure. `PROPTEST_CASES` and `DWSEP_TEST_CASES` set the number of random problems a kernel (the former wins). Where the latter is less than
-//! 64, the other trials have fewer problems, too: for emulators.
+//! 64, the other trials have fewer problems, too: for emulators. `DWSEP_FAIL_FAST=1` ends the program at the first failure, whose problem is
+//! not shrunk: for cargo mutants, which asks no more than whether there is one.
 //!
 //! A failed trial prints the problem as a literal, which can be pasted into `regressions` below.
 
@@ -19,9 +20,12 @@ use dwsep::{Activation, Isa, Nhwc, Padding, Stride};
 use libtest_mimic::{Arguments, Failed, Trial};
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 
+#[path = "../common/mod.rs"]
+mod common;
 mod special_values;
 mod worst_case;
 
+use common::{few_cases, test_cases};
 use special_values::nan;
 use worst_case::worst_case;
 
@@ -57,6 +61,9 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if fail_fast() {
+        std::panic::set_hook(Box::new(|panic| leave(&panic.to_string())));
+    }
     let mut trials = Vec::new();
     for &isa in &required {
         trials.push(Trial::test(format!("required::{isa}"), move || {
@@ -76,11 +83,29 @@ fn main() -> ExitCode {
             if !has_any {
                 continue;
             }
-            let trial = Trial::test(format!("{name}::{trial}"), move || run(kernel));
+            let trial = Trial::test(format!("{name}::{trial}"), move || first(run(kernel)));
             trials.push(trial.with_ignored_flag(ignored));
         }
     }
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn fail_fast() -> bool {
+    std::env::var_os("DWSEP_FAIL_FAST").is_some_and(|value| value == "1")
+}
+
+/// Ends the program, whose other trials go on in threads of their own.
+fn leave(message: &str) -> ! {
+    eprintln!("{message}");
+    std::process::exit(101)
+}
+
+/// What a trial came to, if others are to follow it.
+fn first(outcome: Outcome) -> Outcome {
+    if let (true, Err(failed)) = (fail_fast(), &outcome) {
+        leave(failed.message().unwrap_or("a trial has failed"));
+    }
+    outcome
 }
 
 fn parse(list: &str) -> dwsep::Result<Vec<Isa>> {
@@ -124,20 +149,6 @@ fn check(kernel: AnyKernel, problem: Problem) -> Outcome {
     kernel.check(&problem).map_err(|f| failed(&problem, &f))
 }
 
-/// What `DWSEP_TEST_CASES` says.
-fn test_cases() -> Result<Option<u32>, String> {
-    let Ok(cases) = std::env::var("DWSEP_TEST_CASES") else {
-        return Ok(None);
-    };
-    let parsed = cases.parse().map(Some);
-    parsed.map_err(|_| format!("DWSEP_TEST_CASES: {cases:?} is no number"))
-}
-
-/// Whether few problems are asked for.
-fn few_cases() -> Result<bool, String> {
-    Ok(test_cases()?.is_some_and(|cases| cases < 64))
-}
-
 /// Of problems that are counted, those to check: all or, where few are asked for, every seventh. None of the loops that make them
 /// has a length with that factor, so that all values of each dimension are met.
 fn is_chosen(count: usize) -> Result<bool, String> {
@@ -150,6 +161,9 @@ fn random(kernel: AnyKernel) -> Outcome {
         failure_persistence: None,
         ..Config::default()
     };
+    if fail_fast() {
+        config.max_shrink_iters = 0;
+    }
     if std::env::var_os("PROPTEST_CASES").is_none() {
         // AArch64 may be an emulator.
         let usual = if cfg!(target_arch = "aarch64") {
