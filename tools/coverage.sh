@@ -33,11 +33,15 @@ export RUSTC_WORKSPACE_WRAPPER=$folder/rustc
 # A few files that all processes merge into.
 export LLVM_PROFILE_FILE=$folder/profiles/%4m.profraw
 # Counting is slow in loops over vectors, and more random problems reach no more lines.
-export PROPTEST_CASES=${PROPTEST_CASES:-24}
+export PROPTEST_CASES=${PROPTEST_CASES:-24} DWSEP_TEST_CASES=${DWSEP_TEST_CASES:-16}
 
 tests=(cargo test --locked --quiet)
 programs=()
-while read -r program; do programs+=(--object "$program"); done < <(
+while read -r program; do
+    # The first is no option.
+    if [ ${#programs[@]} -gt 0 ]; then programs+=(--object); fi
+    programs+=("$program")
+done < <(
     "${tests[@]}" --workspace --tests --no-run --message-format=json |
         sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | sort -u
 )
@@ -47,7 +51,7 @@ for isa in scalar portable avx2_fma; do
 done
 
 "$tools/llvm-profdata" merge --sparse --output "$folder/all.profdata" "$folder"/profiles/*.profraw
-cov() { "$tools/llvm-cov" "$@" --instr-profile "$folder/all.profdata" "${programs[@]}" kernels/; }
+cov() { "$tools/llvm-cov" "$@" --instr-profile "$folder/all.profdata" --ignore-filename-regex '/tests/' "${programs[@]}" kernels; }
 cov report --show-region-summary=false --show-branch-summary=false
 if [ $lines = yes ]; then cov show --show-line-counts-or-regions --format=text | grep -E '^ +[0-9]+\| +0\||^/|^[a-z].*\.rs:$'; fi
 cov export --summary-only | python3 -c '
