@@ -148,19 +148,17 @@ fn every_row_split() {
             (2, 5, Stride::One),
             (3, 6, Stride::Two),
         ] {
-            for gap in [0, 2] {
-                let gaps = Gaps {
-                    n: gap,
-                    h: gap,
-                    w: gap,
-                };
+            let [none, images, all] =
+                [(0, 0), (2, 0), (2, 2)].map(|(n, gap)| Gaps { n, h: gap, w: gap });
+            // Images apart that become one matrix of pixels, of which a range of rows may have two.
+            for (input_gaps, output_gaps) in [(none, none), (all, all), (images, none)] {
                 let problem = Problem {
                     stride,
                     values: Values::Wide,
                     padding: Padding::same(h, 7, stride),
                     residual: op == Op::Pointwise,
-                    input_gaps: gaps,
-                    output_gaps: gaps,
+                    input_gaps,
+                    output_gaps,
                     ..Problem::new(op, Nhwc::new(n, h, 7, c), 11)
                 };
                 let rows = problem.output().n * problem.output().h;
