@@ -1,5 +1,6 @@
 //! Refusals, and what becomes of a panic.
 
+use core::any::Any;
 use core::cell::Cell;
 use core::ffi::CStr;
 use core::fmt::{self, Write};
@@ -161,11 +162,21 @@ pub(crate) fn guard(f: impl FnOnce() -> Result<(), Failure>) -> dwsep_status {
                 "a mistake in dwsep: {}",
                 what.unwrap_or("panic")
             ));
-            // Dropping what somebody has thrown may panic again.
-            core::mem::forget(panic);
+            discard(panic);
             DWSEP_INTERNAL
         }
     }
+}
+
+/// Frees what was thrown. Its own drop may throw again, and what that throws: after a few it is left where it is.
+fn discard(mut thrown: Box<dyn Any + Send>) {
+    for _ in 0..4 {
+        match catch_unwind(AssertUnwindSafe(|| drop(thrown))) {
+            Ok(()) => return,
+            Err(again) => thrown = again,
+        }
+    }
+    core::mem::forget(thrown);
 }
 
 /// A message in memory that is there from the start: an error of memory is said, too.
@@ -224,6 +235,8 @@ impl Write for Message {
 
 #[cfg(test)]
 mod tests {
+    use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
     use super::*;
 
     #[test]
@@ -235,6 +248,29 @@ mod tests {
         assert_eq!(guard(|| std::panic::panic_any(3)), DWSEP_INTERNAL);
         assert_eq!(Message::last().text(), b"a mistake in dwsep: panic");
         assert_eq!(guard(|| Ok(())), DWSEP_OK);
+    }
+
+    /// How many of them have been dropped.
+    static DROPPED: AtomicU32 = AtomicU32::new(0);
+
+    /// Throws another in its drop, as often as it says.
+    struct Thrown(u32);
+
+    impl Drop for Thrown {
+        fn drop(&mut self) {
+            DROPPED.fetch_add(1, Relaxed);
+            if let Some(again) = self.0.checked_sub(1) {
+                std::panic::panic_any(Thrown(again));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_thrown_is_freed() {
+        assert_eq!(guard(|| std::panic::panic_any(Thrown(0))), DWSEP_INTERNAL);
+        assert_eq!(DROPPED.swap(0, Relaxed), 1);
+        assert_eq!(guard(|| std::panic::panic_any(Thrown(2))), DWSEP_INTERNAL);
+        assert_eq!(DROPPED.swap(0, Relaxed), 3);
     }
 
     #[test]
