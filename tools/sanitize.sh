@@ -17,7 +17,9 @@ if [ $# -ne 1 ] || { [ "$1" != address ] && [ "$1" != thread ]; }; then
     exit 2
 fi
 . tools/_sanitizer.sh "$1"
-export PROPTEST_CASES=${PROPTEST_CASES:-24} DWSEP_TEST_CASES=${DWSEP_TEST_CASES:-8}
+cases=8
+if [ "$1" = thread ]; then cases=4; fi
+export PROPTEST_CASES=${PROPTEST_CASES:-24} DWSEP_TEST_CASES=${DWSEP_TEST_CASES:-$cases}
 
 checks=()
 if [ "${SANITIZE_CHECKS:-0}" = 1 ]; then
