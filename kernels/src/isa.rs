@@ -148,7 +148,7 @@ impl Isa {
     pub fn is_available(self) -> bool {
         match self {
             Isa::Scalar => true,
-            Isa::Portable => cfg!(feature = "portable"),
+            Isa::Portable => cfg!(all(feature = "portable", not(test))),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2Fma => avx2_fma::get(),
             #[cfg(target_arch = "x86_64")]

@@ -41,7 +41,7 @@
 //! [`Error`] that names it, before anything is written. Which kernels run is in [`guide::dispatch`], what to enable in
 //! [`guide::features`].
 #![cfg_attr(not(feature = "std"), no_std)]
-// Unit tests are built without the kernels of any CPU, and so with things that only those use.
+// Unit tests are built with the scalar kernels alone, and so with things that only those use.
 #![cfg_attr(
     any(test, dwsep_generic),
     allow(dead_code, unused_imports, unused_macros)

@@ -17,8 +17,8 @@ use crate::arch::aarch64::neon_f32;
 use crate::arch::x86_64::{avx2_fma_f32, avx512_f32};
 
 /// A table of the rows for x86-64, for AArch64 and for any target, and of those with tiles of odd sizes, for tests. The tests inside this crate, which
-/// are of what does not depend on a CPU, are built without the former two: compiling kernels takes longer than all else. So are
-/// those that ThreadSanitizer looks at (`--cfg dwsep_generic`).
+/// are of what does not depend on a CPU, are built with the scalar kernels alone: compiling kernels takes longer than all else. Those that
+/// ThreadSanitizer looks at (`--cfg dwsep_generic`) have none of a CPU's own.
 macro_rules! table {
     (
         $(#[$doc:meta])* $name:ident: $kernel:ty;
@@ -31,7 +31,7 @@ macro_rules! table {
         pub(crate) static $name: &[$kernel] = &[
             $(#[cfg(all(target_arch = "x86_64", not(any(test, dwsep_generic))))] $x86_64,)+
             $(#[cfg(all(target_arch = "aarch64", target_feature = "neon", not(any(test, dwsep_generic))))] $aarch64,)+
-            #[cfg(feature = "portable")]
+            #[cfg(all(feature = "portable", not(test)))]
             $portable,
             $scalar,
             $(#[cfg(feature = "testing")] $odd,)?

@@ -269,37 +269,3 @@ fn depthwise(
     )?;
     compare(&expected, &found)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_kernel_is_listed_once() {
-        let mut names: Vec<_> = kernels().map(|kernel| kernel.name()).collect();
-        let len = names.len();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), len);
-        let integers = if cfg!(feature = "qs8") {
-            &["qs8", "qu8"][..]
-        } else {
-            &[]
-        };
-        for &dtype in ["f32"].iter().chain(integers) {
-            for op in ["pointwise", "depthwise"] {
-                let scalar = |kernel: &KernelInfo| {
-                    (kernel.op(), kernel.dtype(), kernel.isa()) == (op, dtype, Isa::Scalar)
-                };
-                assert!(kernels().any(|kernel| scalar(&kernel)), "{op} {dtype}");
-            }
-        }
-    }
-
-    #[test]
-    fn every_available_kernel_passes() {
-        for kernel in kernels().filter(KernelInfo::is_available) {
-            assert_eq!(kernel.self_check(), Ok(()), "{}", kernel.name());
-        }
-    }
-}

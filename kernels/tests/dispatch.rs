@@ -6,7 +6,7 @@
 
 use std::process::Command;
 
-use dwsep::{F32, Isa, KernelSet, Qs8, Qu8, Scheme};
+use dwsep::{F32, Isa, KernelInfo, KernelSet, Qs8, Qu8, Scheme, kernels};
 
 const RUNNERS: [&str; 2] = [
     "DWSEP_TEST_RUNNER",
@@ -228,5 +228,29 @@ fn the_depth_chooses_among_the_kernels_of_a_set() {
             assert_eq!(of::<Qs8>(&set, 27).0, "pw_qs8_6x16__avx2_fma");
             assert_eq!(of::<Qs8>(&set, 512).0, "pw_qs8_4x16__avx2_fma");
         }
+    }
+}
+
+#[test]
+fn every_kernel_is_listed_once() {
+    let mut names: Vec<_> = kernels().map(|kernel| kernel.name()).collect();
+    let len = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), len);
+    for dtype in ["f32", "qs8", "qu8"] {
+        for op in ["pointwise", "depthwise"] {
+            let scalar = |kernel: &KernelInfo| {
+                (kernel.op(), kernel.dtype(), kernel.isa()) == (op, dtype, Isa::Scalar)
+            };
+            assert!(kernels().any(|kernel| scalar(&kernel)), "{op} {dtype}");
+        }
+    }
+}
+
+#[test]
+fn every_available_kernel_passes_its_self_check() {
+    for kernel in kernels().filter(KernelInfo::is_available) {
+        assert_eq!(kernel.self_check(), Ok(()), "{}", kernel.name());
     }
 }

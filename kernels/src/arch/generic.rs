@@ -20,18 +20,18 @@ pw_f32!(PW_ODD, "pw_f32_3x5__scalar", Scalar, baseline, Array<5>, 3 x 1);
 dw_f32!(DW_ODD, "dw3x3_f32_3c__scalar", Scalar, baseline, Array<3>, s1 3 x 2, s2 2 x 3);
 
 // Eight of SSE2's sixteen registers for the tile, two for the panel, one for the broadcast.
-#[cfg(feature = "portable")]
+#[cfg(all(feature = "portable", not(test)))]
 pw_f32!(PW_PORTABLE, "pw_f32_4x8__portable", Portable, baseline, crate::simd::portable::Wide, 4 x 2);
-#[cfg(feature = "portable")]
+#[cfg(all(feature = "portable", not(test)))]
 dw_f32!(DW_PORTABLE, "dw3x3_f32_4c__portable", Portable, baseline, crate::simd::portable::Wide, s1 2 x 3, s2 1 x 3);
 
 #[cfg(feature = "qs8")]
 pw_q8!(PW_QS8_SCALAR "pw_qs8_4x8__scalar", PW_QU8_SCALAR "pw_qu8_4x8__scalar", Scalar, baseline, Ints<4>, 4 x 2, Centred x 2);
 #[cfg(feature = "qs8")]
 dw_q8!(both DW_QS8_SCALAR "dw3x3_qs8_4c__scalar", DW_QU8_SCALAR "dw3x3_qu8_4c__scalar", Scalar, baseline, Ints<4>, s1 1 x 4, s2 1 x 2);
-#[cfg(all(feature = "qs8", feature = "portable"))]
+#[cfg(all(feature = "qs8", feature = "portable", not(test)))]
 pw_q8!(PW_QS8_PORTABLE "pw_qs8_4x8__portable", PW_QU8_PORTABLE "pw_qu8_4x8__portable", Portable, baseline, crate::simd::q8_portable::Wide, 4 x 2, Centred x 2);
-#[cfg(all(feature = "qs8", feature = "portable"))]
+#[cfg(all(feature = "qs8", feature = "portable", not(test)))]
 dw_q8!(both DW_QS8_PORTABLE "dw3x3_qs8_8c__portable", DW_QU8_PORTABLE "dw3x3_qu8_8c__portable", Portable, baseline, crate::simd::q8_portable::WidePixels, s1 1 x 3, s2 1 x 2);
 #[cfg(feature = "testing")]
 pw_q8!(PW_QS8_ODD "pw_qs8_3x5__scalar", PW_QU8_ODD "pw_qu8_3x5__scalar", Scalar, baseline, Ints<5>, 3 x 1, Centred x 2);
@@ -49,7 +49,7 @@ const CHAINS: usize = if cfg!(target_arch = "x86_64") {
 };
 #[cfg(feature = "std")]
 peak_f32!(PEAK_SCALAR, Scalar, baseline, Array<4>, CHAINS);
-#[cfg(all(feature = "std", feature = "portable"))]
+#[cfg(all(feature = "std", feature = "portable", not(test)))]
 peak_f32!(
     PEAK_PORTABLE,
     Portable,

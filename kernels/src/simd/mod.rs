@@ -10,7 +10,7 @@ pub(crate) mod avx512;
     not(any(test, dwsep_generic))
 ))]
 pub(crate) mod neon;
-#[cfg(feature = "portable")]
+#[cfg(all(feature = "portable", not(test)))]
 pub(crate) mod portable;
 #[cfg(feature = "qs8")]
 pub(crate) mod q8;
@@ -23,7 +23,7 @@ pub(crate) mod q8_avx2;
     not(any(test, dwsep_generic))
 ))]
 pub(crate) mod q8_neon;
-#[cfg(all(feature = "qs8", feature = "portable"))]
+#[cfg(all(feature = "qs8", feature = "portable", not(test)))]
 pub(crate) mod q8_portable;
 #[cfg(all(feature = "qs8", target_arch = "x86_64", not(any(test, dwsep_generic))))]
 pub(crate) mod q8_products;
