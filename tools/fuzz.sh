@@ -84,6 +84,7 @@ for fuzzed in "${targets[@]}"; do
         found=1
         printf 'fuzz: %-12s FAILED, exit status %s, %s executions; the end of its output:\n' "$fuzzed" "$status" "${runs:-no}"
         tail -n 60 "$log" | sed 's/^/    /'
+        echo "fuzz: to see it again: cargo +nightly fuzz run --features targets $fuzzed fuzz/artifacts/$fuzzed/FILE"
     fi
 done
 exit $found

@@ -1,13 +1,14 @@
 /*
  * dwsep: convolution kernels for MobileNet-like networks on CPUs, in NHWC. Depthwise 3x3, pointwise (1x1), the two fused (separable),
- * dense 3x3, average pool, sum, softmax; in float and in 8-bit integers; for AVX2 with FMA, AVX512-VNNI and NEON, chosen at run time.
+ * dense 3x3, average pool, sum, softmax; in float and in 8-bit integers; for AVX2 with FMA, AVX-512 and NEON, chosen
+ * at run time.
  *
  *   1. When a model is loaded: dwsep_weights_create_* packs weights into a handle.
  *   2. For each input shape:   dwsep_op_create_*      checks everything, and makes an op.
  *   3. For each input:         dwsep_op_run           computes rows of the output on the calling thread, without allocating.
  *
- * Errors. Every call that can fail returns a dwsep_status. After a refusal no output tensor has been written, and a handle that was to be
- * made is NULL. dwsep_last_error_message says which operand, what was found and what was expected. Null pointers, pointers that are not
+ * Errors. Every call that can fail returns a dwsep_status. After a refusal no output tensor has been written (but by DWSEP_INTERNAL, a
+ * mistake in this library), and a handle that was to be made is NULL. dwsep_last_error_message says which operand, what was found and what was expected. Null pointers, pointers that are not
  * aligned for their type, lengths, strides and sums of sizes that overflow are refused. What nobody can check is yours: that memory of the
  * lengths given is there, and that handles are from this library and not yet destroyed.
  *
@@ -17,6 +18,7 @@
  * Threads. The library has none. Handles are never changed: any number of threads may use one at the same time. Threads may call
  * dwsep_op_run with one op, one input and one output at the same time, each with rows of its own and a workspace of its own; the bits do
  * not depend on how rows are split. A handle is destroyed when no call uses it any more.
+ * Packing and dwsep_isa_resolve read the environment variable DWSEP_ISA: nobody may change the environment (setenv) meanwhile.
  *
  * Sizes. Everything is counted in elements but workspaces and packed weights, which are counted in bytes. Every array comes with its
  * length. No byte outside of the lengths given is touched, and of an output none that is not an element of the rows to be computed.
@@ -27,7 +29,8 @@
  * `dwsep_activation_kind` and `dwsep_status` have the size of int32_t. Initialise structs with `= {0}` or by name.
  *
  * Numerics. Bias first, then taps row by row and channels in ascending order. On instruction sets that fuse multiply and add floats have
- * the same bits everywhere; 8-bit integers have the same bits on every instruction set. Linking: docs/c-api.md.
+ * the same bits everywhere; 8-bit integers have the same bits on every instruction set. Calls are made in the floating-point environment that C starts with: rounding to
+ * nearest, subnormals neither flushed nor taken for zeros (as -ffast-math at link time does), exceptions masked. Linking: docs/c-api.md.
  *
  *   dwsep_filter_f32 filter = {0};
  *   filter.weights = weights, filter.weights_len = c_out * c_in;
@@ -56,7 +59,7 @@
 #define DWSEP_FLUSH_SUBNORMALS 1
 
 /**
- * What a call says. 0 is success, everything else is a refusal, of which nothing has been written to an output tensor. Numbers never
+ * What a call says. 0 is success, everything else is a refusal, of which nothing has been written to an output tensor (but of DWSEP_INTERNAL). Numbers never
  * change their meaning; later versions may add some, so that a `switch` needs a `default`.
  */
 enum dwsep_status
@@ -281,7 +284,7 @@ enum dwsep_activation_kind
      */
     DWSEP_ACTIVATION_RELU6 = 2,
     /**
-     * `x * min(max(x + 3, 0), 6) / 6`; f32 only
+     * `(x * min(max(x + 3, 0), 6)) * (1/6)`, each step rounded; f32 only
      */
     DWSEP_ACTIVATION_HARD_SWISH = 3,
     /**
@@ -575,7 +578,7 @@ const char *dwsep_status_string(dwsep_status status);
  * its length without the terminating NUL, 0 if there was none. As much of it as there is room for in the `len` bytes from `message` on is
  * written there, and a NUL; nothing where `len` is 0.
  *
- * DWSEP_NULL_POINTER, DWSEP_MISALIGNED; of these no message is kept.
+ * DWSEP_NULL_POINTER, DWSEP_MISALIGNED, DWSEP_SIZE_OVERFLOW; of these no message is kept.
  */
 dwsep_status dwsep_last_error_message(char *message,
                                       size_t len,
@@ -592,7 +595,7 @@ const char *dwsep_isa_name(dwsep_isa isa);
 /**
  * The instruction set of a name of `name_len` bytes (a terminating NUL is not counted), whether this CPU has it or not.
  *
- * DWSEP_NULL_POINTER, DWSEP_UNKNOWN_ISA.
+ * DWSEP_NULL_POINTER, DWSEP_MISALIGNED, DWSEP_SIZE_OVERFLOW, DWSEP_UNKNOWN_ISA.
  */
 dwsep_status dwsep_isa_from_name(const char *name,
                                  size_t name_len,
@@ -602,7 +605,7 @@ dwsep_status dwsep_isa_from_name(const char *name,
  * What packing with `maximum` takes: the maximum itself, or less where the environment variable DWSEP_ISA names less. For
  * DWSEP_ISA_NATIVE the best that this CPU has.
  *
- * DWSEP_NULL_POINTER; DWSEP_INVALID_VALUE; DWSEP_ISA_UNAVAILABLE for what this CPU or this build cannot run; DWSEP_UNKNOWN_ISA where
+ * DWSEP_NULL_POINTER; DWSEP_MISALIGNED; DWSEP_INVALID_VALUE; DWSEP_ISA_UNAVAILABLE for what this CPU or this build cannot run; DWSEP_UNKNOWN_ISA where
  * DWSEP_ISA names none.
  */
 dwsep_status dwsep_isa_resolve(dwsep_isa maximum,
@@ -612,7 +615,7 @@ dwsep_status dwsep_isa_resolve(dwsep_isa maximum,
  * The instruction sets that this CPU and this build can run, weakest first, whatever DWSEP_ISA says. Writes as many as there is room for
  * into `isas`, which has room for `len` (NULL with 0), and how many there are into `count`.
  *
- * DWSEP_NULL_POINTER.
+ * DWSEP_NULL_POINTER, DWSEP_MISALIGNED.
  */
 dwsep_status dwsep_isa_list(dwsep_isa *isas,
                             size_t len,
@@ -878,7 +881,7 @@ dwsep_status dwsep_weights_isa(const struct dwsep_weights *weights, dwsep_isa *i
  * The name of that kernel, as "pw_f32_6x16__avx2_fma": `*needed` becomes its length without the terminating NUL. As much of it as there
  * is room for in the `len` bytes from `name` on is written there, and a NUL; nothing where `len` is 0.
  *
- * DWSEP_NULL_POINTER, DWSEP_MISALIGNED.
+ * DWSEP_NULL_POINTER, DWSEP_MISALIGNED, DWSEP_SIZE_OVERFLOW.
  */
 dwsep_status dwsep_weights_kernel(const struct dwsep_weights *weights,
                                   char *name,

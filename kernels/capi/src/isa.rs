@@ -58,7 +58,7 @@ pub extern "C" fn dwsep_isa_name(isa: dwsep_raw_isa) -> *const c_char {
 
 /// The instruction set of a name of `name_len` bytes (a terminating NUL is not counted), whether this CPU has it or not.
 ///
-/// DWSEP_NULL_POINTER, DWSEP_UNKNOWN_ISA.
+/// DWSEP_NULL_POINTER, DWSEP_MISALIGNED, DWSEP_SIZE_OVERFLOW, DWSEP_UNKNOWN_ISA.
 ///
 /// # Safety
 /// As the header says.
@@ -80,7 +80,7 @@ pub unsafe extern "C" fn dwsep_isa_from_name(
 /// What packing with `maximum` takes: the maximum itself, or less where the environment variable DWSEP_ISA names less. For
 /// DWSEP_ISA_NATIVE the best that this CPU has.
 ///
-/// DWSEP_NULL_POINTER; DWSEP_INVALID_VALUE; DWSEP_ISA_UNAVAILABLE for what this CPU or this build cannot run; DWSEP_UNKNOWN_ISA where
+/// DWSEP_NULL_POINTER; DWSEP_MISALIGNED; DWSEP_INVALID_VALUE; DWSEP_ISA_UNAVAILABLE for what this CPU or this build cannot run; DWSEP_UNKNOWN_ISA where
 /// DWSEP_ISA names none.
 ///
 /// # Safety
@@ -98,7 +98,7 @@ pub unsafe extern "C" fn dwsep_isa_resolve(
 /// The instruction sets that this CPU and this build can run, weakest first, whatever DWSEP_ISA says. Writes as many as there is room for
 /// into `isas`, which has room for `len` (NULL with 0), and how many there are into `count`.
 ///
-/// DWSEP_NULL_POINTER.
+/// DWSEP_NULL_POINTER, DWSEP_MISALIGNED.
 ///
 /// # Safety
 /// As the header says.

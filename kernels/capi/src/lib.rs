@@ -70,7 +70,7 @@ pub extern "C" fn dwsep_status_string(status: dwsep_raw_status) -> *const c_char
 /// its length without the terminating NUL, 0 if there was none. As much of it as there is room for in the `len` bytes from `message` on is
 /// written there, and a NUL; nothing where `len` is 0.
 ///
-/// DWSEP_NULL_POINTER, DWSEP_MISALIGNED; of these no message is kept.
+/// DWSEP_NULL_POINTER, DWSEP_MISALIGNED, DWSEP_SIZE_OVERFLOW; of these no message is kept.
 ///
 /// # Safety
 /// As the header says.

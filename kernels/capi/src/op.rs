@@ -190,5 +190,12 @@ macro_rules! convolution {
 convolution!(Depthwise, Second::None);
 convolution!(Conv3x3, Second::None);
 convolution!(Separable, Second::None);
-// Schemes that do not add say so themselves.
-convolution!(Pointwise, Second::Optional, residual);
+convolution!(
+    Pointwise,
+    if S::ADDS {
+        Second::Optional
+    } else {
+        Second::None
+    },
+    residual
+);

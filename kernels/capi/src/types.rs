@@ -5,7 +5,7 @@
 
 use core::ffi::c_void;
 
-/// What a call says. 0 is success, everything else is a refusal, of which nothing has been written to an output tensor. Numbers never
+/// What a call says. 0 is success, everything else is a refusal, of which nothing has been written to an output tensor (but of DWSEP_INTERNAL). Numbers never
 /// change their meaning; later versions may add some, so that a `switch` needs a `default`.
 #[repr(i32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +120,7 @@ pub enum dwsep_activation_kind {
     DWSEP_ACTIVATION_RELU = 1,
     /// `min(max(x, 0), 6)`
     DWSEP_ACTIVATION_RELU6 = 2,
-    /// `x * min(max(x + 3, 0), 6) / 6`; f32 only
+    /// `(x * min(max(x + 3, 0), 6)) * (1/6)`, each step rounded; f32 only
     DWSEP_ACTIVATION_HARD_SWISH = 3,
     /// `min(max(x, lo), hi)`
     DWSEP_ACTIVATION_CLAMP = 4,

@@ -214,7 +214,7 @@ fn pointwise<S: Scheme<Elem: Element>>(
     (c_in, c_out): (usize, usize),
     filter: Filter<'_, S>,
 ) -> Result<Box<dyn Weights>, Failure> {
-    let kernel = kernels(isa)?.pointwise();
+    let kernel = kernels(isa)?.pointwise_for(c_in);
     Ok(Box::new(PackedPointwise::pack(
         kernel, c_in, c_out, filter,
     )?))
@@ -225,7 +225,7 @@ fn conv3x3<S: Scheme<Elem: Element>>(
     (c_in, c_out): (usize, usize),
     filter: Filter<'_, S>,
 ) -> Result<Box<dyn Weights>, Failure> {
-    let kernel = kernels(isa)?.pointwise();
+    let kernel = kernels(isa)?.pointwise_for(c_in.saturating_mul(9));
     Ok(Box::new(PackedConv3x3::pack(kernel, c_in, c_out, filter)?))
 }
 
@@ -445,7 +445,7 @@ pub unsafe extern "C" fn dwsep_weights_isa(
 /// The name of that kernel, as "pw_f32_6x16__avx2_fma": `*needed` becomes its length without the terminating NUL. As much of it as there
 /// is room for in the `len` bytes from `name` on is written there, and a NUL; nothing where `len` is 0.
 ///
-/// DWSEP_NULL_POINTER, DWSEP_MISALIGNED.
+/// DWSEP_NULL_POINTER, DWSEP_MISALIGNED, DWSEP_SIZE_OVERFLOW.
 ///
 /// # Safety
 /// As the header says.

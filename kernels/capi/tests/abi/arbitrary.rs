@@ -164,6 +164,8 @@ impl Source<'_> {
                 _ => self.word() as u32,
             },
             offset: self.few(3),
+            null: self.few(4),
+            shared: self.few(4),
         }
     }
 }
@@ -196,6 +198,10 @@ struct Run {
     missing_workspace: usize,
     reserved: u32,
     offset: usize,
+    /// Which pointer is null: 1 input, 2 output, 3 workspace, 4 op.
+    null: usize,
+    /// What lies where the output does: 1 input, 2 second, 3 workspace; 4: the workspace, where the input does.
+    shared: usize,
 }
 
 impl Call {
@@ -382,13 +388,19 @@ fn execute(call: &Call, op: &Op, parts: &[[usize; 2]], fill: u8) -> Ran {
     for (i, x) in input.bytes.iter_mut().enumerate() {
         *x = f32::of((i as u32).wrapping_mul(2_654_435_761));
     }
-    let (from, other) = (describe(0, &input), describe(1, &second));
+    let (mut from, mut other) = (describe(0, &input), describe(1, &second));
+    // As long as whatever is said to lie there.
+    let longest = output.bytes.len().max(from.len + 4).max(other.len + 4);
+    output.bytes.resize(longest, fills[2]);
+    let shared = output.bytes.as_mut_ptr();
+    let data = shared.wrapping_byte_add(run.offset);
+    match run.shared {
+        1 => from.data = data.cast_const().cast(),
+        2 => other.data = data.cast_const().cast(),
+        _ => {}
+    }
     let target = dwsep_tensor_mut {
-        data: output
-            .bytes
-            .as_mut_ptr()
-            .wrapping_byte_add(run.offset)
-            .cast(),
+        data: data.cast(),
         len: output.len,
         strides: run.strides[2],
         r#type: run.tensor_types[2].unwrap_or(right),
@@ -398,6 +410,30 @@ fn execute(call: &Call, op: &Op, parts: &[[usize; 2]], fill: u8) -> Ran {
     // An op may be of any size; what it is run with is not.
     let len = needed.saturating_sub(run.missing_workspace).min(1 << 22);
     let mut workspace = vec![0xC3_u8; len + 8];
+    let (place, len) = match run.shared {
+        3 => (shared.cast(), len.min(size_of::<f32>() * longest)),
+        4 => {
+            let bytes = size_of_val(&input.bytes[..]);
+            (input.bytes.as_mut_ptr().cast(), len.min(bytes))
+        }
+        _ => (workspace.as_mut_ptr().cast(), len),
+    };
+    let from = if run.null == 1 {
+        ptr::null()
+    } else {
+        &raw const from
+    };
+    let target = if run.null == 2 {
+        ptr::null()
+    } else {
+        &raw const target
+    };
+    let place = if run.null == 3 {
+        ptr::null_mut()
+    } else {
+        place
+    };
+    let op = if run.null == 4 { ptr::null_mut() } else { op.0 };
     let other = if run.has_second {
         &raw const other
     } else {
@@ -405,19 +441,8 @@ fn execute(call: &Call, op: &Op, parts: &[[usize; 2]], fill: u8) -> Ran {
     };
     let mut status = DWSEP_OK;
     for &[first, rows] in parts {
-        // SAFETY: the buffers hold as many elements of any type as the tensors say.
-        status = unsafe {
-            dwsep_op_run(
-                op.0,
-                first,
-                rows,
-                &from,
-                other,
-                &target,
-                workspace.as_mut_ptr().cast(),
-                len,
-            )
-        };
+        // SAFETY: the buffers hold as many elements of any type as the tensors say. What shares memory or is null is refused.
+        status = unsafe { dwsep_op_run(op, first, rows, from, other, target, place, len) };
         if status != DWSEP_OK {
             break;
         }

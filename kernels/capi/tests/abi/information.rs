@@ -7,9 +7,10 @@ use dwsep::Isa;
 use dwsep_capi::dwsep_status::*;
 use dwsep_capi::*;
 
-use crate::calls::{last_message, pack};
+use crate::calls::{Weights, last_message, pack};
+use crate::statuses::filter_q8;
 
-fn text(pointer: *const c_char) -> &'static str {
+fn text<'a>(pointer: *const c_char) -> &'a str {
     assert!(!pointer.is_null());
     // SAFETY: a text of the library, which is never freed.
     let text = unsafe { CStr::from_ptr(pointer) };
@@ -126,6 +127,53 @@ fn weights_say_what_they_are() {
     let status = unsafe { dwsep_weights_kernel(packed.0, short.as_mut_ptr(), 3, &mut needed) };
     assert_eq!((status, needed), (DWSEP_OK, name.len()));
     assert_eq!(short.map(|c| c as u8), *b"pw\0\x7F");
+}
+
+fn number_of(isa: &str) -> i32 {
+    let mut number = -1;
+    // SAFETY: a name of that length, and room for a number.
+    let status = unsafe { dwsep_isa_from_name(isa.as_ptr().cast(), isa.len(), &mut number) };
+    assert_eq!(status, DWSEP_OK, "{isa}");
+    number
+}
+
+fn kernel_of(weights: &Weights) -> String {
+    let (mut name, mut len) = ([0 as c_char; 64], 0);
+    // SAFETY: a handle, and room for what is asked.
+    let status =
+        unsafe { dwsep_weights_kernel(weights.0, name.as_mut_ptr(), name.len(), &mut len) };
+    assert_eq!(status, DWSEP_OK);
+    text(name.as_ptr()).to_owned()
+}
+
+/// That of short sums may be another than that of long ones.
+#[test]
+fn integers_are_packed_for_the_kernel_that_suits_their_depth() {
+    for isa in Isa::ALL.iter().filter(|isa| isa.is_available()) {
+        let kernels = dwsep::KernelSet::up_to(*isa).unwrap();
+        for depth in [1, 27, 63, 64, 576] {
+            let weights = vec![1_i8; depth];
+            let filter = dwsep_filter_q8 {
+                weights: weights.as_ptr().cast(),
+                weights_len: depth,
+                ..filter_q8()
+            };
+            let number = number_of(isa.name());
+            // SAFETY: arrays of those lengths.
+            let pointwise = pack(|out| unsafe {
+                dwsep_weights_create_pointwise_q8(number, depth, 1, &filter, out)
+            });
+            let expected = kernels.pointwise_for::<dwsep::Qs8>(depth).name();
+            assert_eq!(kernel_of(&pointwise.unwrap()), expected, "{depth}");
+            if depth % 9 == 0 {
+                // SAFETY: as above.
+                let dense = pack(|out| unsafe {
+                    dwsep_weights_create_conv3x3_q8(number, depth / 9, 1, &filter, out)
+                });
+                assert_eq!(kernel_of(&dense.unwrap()), expected, "{depth}");
+            }
+        }
+    }
 }
 
 #[test]

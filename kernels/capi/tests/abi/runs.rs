@@ -194,8 +194,12 @@ fn of_runs_without_what_they_need() {
     let op = make(|out| unsafe { dwsep_op_create_pointwise(weights.0, &SHAPE, ptr::null(), out) });
     let (a, b, mut to) = ([1_i8; LEN], [2_i8; LEN], [7_i8; LEN]);
     let (from, second) = (tensor(&a, DENSE), tensor(&b, DENSE));
-    let status = op
-        .unwrap()
-        .run((0, 10), &from, Some(&second), &tensor_mut(&mut to, DENSE));
-    assert_eq!((status, to), (DWSEP_UNSUPPORTED, [7; LEN]));
+    let op = op.unwrap();
+    // No rows are checked as all are.
+    for rows in [10, 0] {
+        let to = tensor_mut(&mut to, DENSE);
+        let status = op.run((0, rows), &from, Some(&second), &to);
+        assert_eq!(status, DWSEP_UNSUPPORTED, "{rows}");
+    }
+    assert_eq!(to, [7; LEN]);
 }
