@@ -47,7 +47,20 @@ fn open(path: &Path) -> io::Result<Target> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    Ok(Target::Replaced(builder().tempfile_in(folder)?, target))
+    if !folder.is_dir() {
+        let message = format!("there is no folder {}", folder.display());
+        return Err(io::Error::new(io::ErrorKind::NotFound, message));
+    }
+    // Its own error names the temporary file, of which nobody has heard.
+    let temporary = builder().tempfile_in(folder).map_err(|error| {
+        let message = format!(
+            "no file can be made in {}: {}",
+            folder.display(),
+            error.kind()
+        );
+        io::Error::new(error.kind(), message)
+    })?;
+    Ok(Target::Replaced(temporary, target))
 }
 
 fn cannot_be_written(path: &Path) -> String {
@@ -99,10 +112,27 @@ mod tests {
 
     #[test]
     fn missing_folders_are_named() {
-        let error = write(Path::new("no/such/folder/y.npy"), |_| Ok(())).unwrap_err();
-        assert!(format!("{error:#}").starts_with("no/such/folder/y.npy: cannot be written: "));
-        let before = check(Path::new("no/such/folder/y.npy")).unwrap_err();
-        assert!(format!("{before:#}").starts_with("no/such/folder/y.npy: cannot be written: "));
+        let path = Path::new("no/such/folder/y.npy");
+        for error in [write(path, |_| Ok(())), check(path)] {
+            assert_eq!(
+                format!("{:#}", error.unwrap_err()),
+                "no/such/folder/y.npy: cannot be written: there is no folder no/such/folder"
+            );
+        }
+    }
+
+    /// Where even root makes no file.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_temporary_file_is_not_named() {
+        let error = check(Path::new("/proc/self/y.npy")).unwrap_err();
+        let message = format!("{error:#}");
+        assert!(
+            message
+                .starts_with("/proc/self/y.npy: cannot be written: no file can be made in /proc/"),
+            "{message}"
+        );
+        assert!(!message.contains(".mobilenet-"), "{message}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the C library as its users do (`cargo cinstall`) into a folder, and proves what has been installed: pkg-config finds it, the C
-# example compiles and runs against the shared and the static library, the shared one has a name with a version and exports what the
-# header declares. Prints sizes, for docs/c-api.md.
+# example compiles and runs against the shared and the static library, the shared one has a name with a version, exports what the
+# header declares, and has no instruction beyond SSE outside of what is gated. Prints sizes, for docs/c-api.md.
 #
 #   tools/capi-install.sh            into a temporary folder, which goes away
 #   tools/capi-install.sh PREFIX     into PREFIX
@@ -50,6 +50,7 @@ fi
 nm -D --defined-only "$shared" | awk '{ print $3 }' | sort >"$work/exported"
 sed -nE '/^[ *\/]/d; s/^.*[ *](dwsep_[a-z0-9_]+)\(.*$/\1/p' "$prefix/include/dwsep.h" | sort >"$work/declared"
 diff "$work/declared" "$work/exported"
+tools/check-gating.py --no-emulation "$shared"
 
 # The static one; what is not used is left out.
 cc "${warnings[@]}" kernels/capi/examples/separable.c "${cflags[@]}" "$static" "${system[@]}" -Wl,--gc-sections -o "$work/static"

@@ -19,7 +19,7 @@ use crate::{Error, Result};
 /// What the integers of a tensor stand for: `scale * (q - zero_point)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quantization {
-    /// The distance between two neighbouring integers; positive and finite.
+    /// The distance between two neighbouring integers; positive, finite and normal.
     pub scale: f32,
     /// The integer that stands for zero, one of the element type's: -128..=127 for i8, 0..=255 for u8.
     pub zero_point: i32,

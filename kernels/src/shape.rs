@@ -215,5 +215,29 @@ mod tests {
             Nhwc::new(1 << 31, 1 << 30, 1, 1).len("x"),
             Err(Error::SizeOverflow { .. })
         ));
+        // Eight bytes an element, to the last that fit.
+        let most = isize::MAX as usize / 8;
+        assert_eq!(Nhwc::new(1, 1, 1, most).len("x"), Ok(most));
+        assert!(matches!(
+            Nhwc::new(1, 1, 1, most + 1).len("x"),
+            Err(Error::SizeOverflow { .. })
+        ));
+    }
+
+    #[test]
+    fn ranges_of_rows_are_within_the_batch_and_not_empty() {
+        let output = Nhwc::new(2, 3, 4, 5);
+        for rows in [0..6, 0..1, 5..6, 2..4] {
+            let found = row_range(output, &rows);
+            assert_eq!(found, Ok(Nhwc::new(1, rows.len(), 4, 5)), "{rows:?}");
+        }
+        for (start, end) in [(0, 0), (3, 3), (6, 6), (4, 2), (0, 7), (5, 7), (7, 8)] {
+            let refused = Error::RowRange {
+                start,
+                end,
+                rows: 6,
+            };
+            assert_eq!(row_range(output, &(start..end)), Err(refused));
+        }
     }
 }

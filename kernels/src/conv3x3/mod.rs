@@ -33,7 +33,9 @@ impl<S: Scheme> PackedConv3x3<S> {
     ///
     /// # Errors
     /// [`Error::IsaUnavailable`] for a kernel that this CPU cannot run, [`Error::ZeroDimension`], [`Error::Mismatch`] where
-    /// weights or bias have another length, [`Error::SizeOverflow`], [`Error::OutOfMemory`].
+    /// weights or bias have another length, [`Error::SizeOverflow`], [`Error::OutOfMemory`]. Of integers also
+    /// [`Error::InvalidScale`], [`Error::ZeroPoint`], [`Error::Mismatch`] for the number of scales, and
+    /// [`Error::AccumulatorOverflow`] where some input's sum would leave i32.
     pub fn pack(
         kernel: &'static PwKernel<S>,
         c_in: usize,
@@ -114,9 +116,12 @@ pub struct Conv3x3<S: Scheme = F32> {
 }
 
 impl<S: Scheme> Conv3x3<S> {
+    /// For inputs of the shape `input`. Everything but the views is checked here.
+    ///
     /// # Errors
     /// [`Error::Mismatch`] where `input.c` is not `c_in`, [`Error::ZeroDimension`], [`Error::WindowTooLarge`] where the padded
-    /// input is smaller than 3x3, [`Error::SizeOverflow`], [`Error::InvalidClamp`].
+    /// input is smaller than 3x3, [`Error::SizeOverflow`], [`Error::InvalidClamp`]; [`Error::Unsupported`] for an activation of
+    /// integers that is no clamp.
     pub fn new(
         packed: &PackedConv3x3<S>,
         input: Nhwc,

@@ -39,7 +39,7 @@ pub fn conv3x3(problem: &Problem<'_>, output: &mut [f32]) {
     compute(problem, output, |acc, a, w| acc + a * w);
 }
 
-/// Each step one fused multiply-add: what AVX2 with FMA and NEON compute.
+/// Each step one fused multiply-add: what AVX2 with FMA, AVX-512 and NEON compute.
 pub fn conv3x3_fma(problem: &Problem<'_>, output: &mut [f32]) {
     compute(problem, output, |acc, a, w| libm::fmaf(a, w, acc));
 }

@@ -27,7 +27,9 @@ impl<S: Scheme> PackedDepthwise<S> {
     ///
     /// # Errors
     /// [`Error::IsaUnavailable`] for a kernel that this CPU cannot run, [`Error::ZeroDimension`], [`Error::Mismatch`] where
-    /// weights or bias have another length, [`Error::SizeOverflow`], [`Error::OutOfMemory`].
+    /// weights or bias have another length, [`Error::SizeOverflow`], [`Error::OutOfMemory`]. Of integers also
+    /// [`Error::InvalidScale`], [`Error::ZeroPoint`], [`Error::Mismatch`] for the number of scales, and
+    /// [`Error::AccumulatorOverflow`] where some input's sum would leave i32.
     pub fn pack(
         kernel: &'static DwKernel<S>,
         channels: usize,
@@ -65,6 +67,26 @@ impl<S: Scheme> PackedDepthwise<S> {
 
 /// A depthwise 3x3 convolution of one input shape: `[N, H, W, C]` to `[N, OH, OW, C]` with
 /// `OH = (H + top + bottom - 3) / stride + 1`, and `OW` likewise.
+///
+/// ```
+/// use dwsep::{Activation, Depthwise, F32, Filter, KernelSet, Nhwc, PackedDepthwise, Padding, Serial, Stride, View, ViewMut};
+///
+/// let kernels = KernelSet::native()?;
+/// // Weights [3, 3, C] of two channels: the first sums the window, the second takes its centre.
+/// let mut weights = [[1.0, 0.0]; 9];
+/// weights[4][1] = 1.0;
+/// let filter = Filter::new(weights.as_flattened(), Some(&[0.0, 0.5]));
+/// let packed = PackedDepthwise::<F32>::pack(kernels.depthwise(), 2, filter)?;
+/// let op = Depthwise::new(&packed, Nhwc::new(1, 3, 3, 2), Stride::Two, Padding::symmetric(1), Activation::None)?;
+/// assert_eq!(op.output_shape(), Nhwc::new(1, 2, 2, 2));
+///
+/// let (input, mut output) = ([1.0; 18], [0.0; 8]);
+/// // The same in parts, as an engine's own threads take them: `run_rows`.
+/// op.run(&Serial, View::new(&input, op.input_shape())?, ViewMut::new(&mut output, op.output_shape())?, &mut [])?;
+/// // At each corner four pixels of the window are there, the rest is padding.
+/// assert_eq!(output, [4.0, 1.5, 4.0, 1.5, 4.0, 1.5, 4.0, 1.5]);
+/// # Ok::<(), dwsep::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Depthwise<S: Scheme = F32> {
     pub(crate) packed: PackedDepthwise<S>,
@@ -74,9 +96,12 @@ pub struct Depthwise<S: Scheme = F32> {
 }
 
 impl<S: Scheme> Depthwise<S> {
+    /// For inputs of the shape `input`. Everything but the views is checked here.
+    ///
     /// # Errors
     /// [`Error::Mismatch`] where `input.c` is not the weights' channel count, [`Error::ZeroDimension`],
-    /// [`Error::WindowTooLarge`] where the padded input is smaller than 3x3, [`Error::SizeOverflow`], [`Error::InvalidClamp`].
+    /// [`Error::WindowTooLarge`] where the padded input is smaller than 3x3, [`Error::SizeOverflow`], [`Error::InvalidClamp`];
+    /// [`Error::Unsupported`] for an activation of integers that is no clamp.
     pub fn new(
         packed: &PackedDepthwise<S>,
         input: Nhwc,
@@ -123,7 +148,7 @@ impl<S: Scheme> Depthwise<S> {
     /// The whole output, on the executor's threads.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] for views of another shape; [`Error::WorkspaceTooSmall`].
+    /// [`Error::Mismatch`] for views of another shape.
     pub fn run(
         &self,
         executor: &dyn Executor,

@@ -29,7 +29,9 @@ impl<S: Scheme> PackedPointwise<S> {
     ///
     /// # Errors
     /// [`Error::IsaUnavailable`] for a kernel that this CPU cannot run, [`Error::ZeroDimension`], [`Error::Mismatch`] where
-    /// weights or bias have another length, [`Error::SizeOverflow`], [`Error::OutOfMemory`].
+    /// weights or bias have another length, [`Error::SizeOverflow`], [`Error::OutOfMemory`]. Of integers also
+    /// [`Error::InvalidScale`], [`Error::ZeroPoint`], [`Error::Mismatch`] for the number of scales, and
+    /// [`Error::AccumulatorOverflow`] where some input's sum would leave i32.
     pub fn pack(
         kernel: &'static PwKernel<S>,
         c_in: usize,
@@ -106,9 +108,11 @@ pub struct Pointwise<S: Scheme = F32> {
 }
 
 impl<S: Scheme> Pointwise<S> {
+    /// For inputs of the shape `input`. Everything but the views is checked here.
+    ///
     /// # Errors
     /// [`Error::Mismatch`] where `input.c` is not `c_in`, [`Error::ZeroDimension`], [`Error::SizeOverflow`] of input or output,
-    /// [`Error::InvalidClamp`].
+    /// [`Error::InvalidClamp`]; [`Error::Unsupported`] for an activation of integers that is no clamp.
     pub fn new(packed: &PackedPointwise<S>, input: Nhwc, activation: Activation) -> Result<Self> {
         input.len("input")?;
         if input.c != packed.c_in {
@@ -267,7 +271,7 @@ impl<S: Scheme> Pointwise<S> {
             return Err(Error::Unsupported {
                 operand: "residual",
                 found: "a tensor",
-                expected: "none: quantised tensors are added by `quantised::Add`",
+                expected: "none: quantised tensors are added by an op of their own",
             });
         }
         output.shape().must_be("output", output_shape)?;

@@ -24,7 +24,7 @@ pub fn pointwise(problem: &Problem<'_>, output: &mut [f32]) {
     compute(problem, output, |acc, a, w| acc + a * w);
 }
 
-/// Each step one fused multiply-add: what AVX2 with FMA and NEON compute. `output` is `[m, c_out]`.
+/// Each step one fused multiply-add: what AVX2 with FMA, AVX-512 and NEON compute. `output` is `[m, c_out]`.
 pub fn pointwise_fma(problem: &Problem<'_>, output: &mut [f32]) {
     compute(problem, output, |acc, a, w| libm::fmaf(a, w, acc));
 }

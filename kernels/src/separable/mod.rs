@@ -47,6 +47,8 @@ pub struct Separable<S: Scheme = F32> {
 }
 
 impl<S: Scheme> Separable<S> {
+    /// For inputs of the shape `input`. Everything but the views is checked here.
+    ///
     /// # Errors
     /// As [`Depthwise::new`]; [`Error::Mismatch`] where the pointwise convolution has another number of input channels.
     pub fn new(

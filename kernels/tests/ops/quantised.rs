@@ -266,7 +266,7 @@ fn residuals_and_hard_swish() {
     let error = Err(Error::Unsupported {
         operand: "residual",
         found: "a tensor",
-        expected: "none: quantised tensors are added by `quantised::Add`",
+        expected: "none: quantised tensors are added by an op of their own",
     });
     let mut data = [55; 27];
     let output = ViewMut::new(&mut data, op.output_shape()).expect("valid");
