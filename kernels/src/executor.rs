@@ -40,6 +40,21 @@ impl Executor for Serial {
 }
 
 /// The threads of a rayon pool. While they help a team ([`with_team`](crate::with_team)) they do nothing else.
+///
+/// ```
+/// use dwsep::{Activation, F32, Filter, KernelSet, Nhwc, PackedPointwise, Pointwise, Rayon, View, ViewMut};
+///
+/// let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build()?;
+/// let filter = Filter::new(&[2.0], Some(&[1.0]));
+/// let packed = PackedPointwise::<F32>::pack(KernelSet::native()?.pointwise(), 1, 1, filter)?;
+/// let op = Pointwise::new(&packed, Nhwc::new(1, 2, 2, 1), Activation::None)?;
+/// // As many threads as the executor has.
+/// let mut workspace = vec![0; op.workspace_len(pool.current_num_threads())];
+/// let (input, mut output) = ([0.0, 1.0, 2.0, 3.0], [0.0; 4]);
+/// op.run(&Rayon(&pool), View::new(&input, op.input_shape())?, ViewMut::new(&mut output, op.output_shape())?, &mut workspace)?;
+/// assert_eq!(output, [1.0, 3.0, 5.0, 7.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[cfg(feature = "rayon")]
 #[derive(Clone, Copy, Debug)]
 pub struct Rayon<'p>(pub &'p rayon::ThreadPool);

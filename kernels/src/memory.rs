@@ -24,6 +24,13 @@ pub(crate) const fn lines(bytes: usize) -> usize {
 ///
 /// With the feature `huge-pages` large ones come from the operating system, which is asked for huge pages: weights and activations
 /// of a network are some thousand small ones, more than a CPU keeps track of.
+///
+/// ```
+/// let mut workspace = dwsep::AlignedBytes::zeroed(1000)?;
+/// assert_eq!((workspace.len(), workspace.as_ptr() as usize % 64), (1000, 0));
+/// workspace[999] = 1;
+/// # Ok::<(), dwsep::Error>(())
+/// ```
 pub struct AlignedBytes {
     storage: Storage,
     start: usize,

@@ -117,6 +117,18 @@ impl<S: Quantised> Add<S> {
 
 /// The mean over height and width: `[N, H, W, C]` to `[N, 1, 1, C]`. With `s = si / so * (1 / (H * W))`,
 /// `y = clamp(round_ties_even(sum * s + (zo - zi * H * W * s)))`, in f32.
+///
+/// ```
+/// use dwsep::{Nhwc, Qs8, Quantization, View, ViewMut, quantised::GlobalAveragePool};
+///
+/// let half = |zero_point| Quantization::new(0.5, zero_point);
+/// let pool = GlobalAveragePool::<Qs8>::new(2, 2, half(2), half(-1))?;
+/// let (input, mut means) = ([6, 6, 2, 6], [0]);
+/// pool.run(View::new(&input, Nhwc::new(1, 2, 2, 1))?, ViewMut::new(&mut means, Nhwc::new(1, 1, 1, 1))?)?;
+/// // The mean of 2.0, 2.0, 0.0 and 2.0 is 1.5: 0.5 (2 + 1).
+/// assert_eq!(means, [2]);
+/// # Ok::<(), dwsep::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct GlobalAveragePool<S: Quantised> {
     h: usize,
@@ -201,6 +213,18 @@ pub fn global_average_pool<S: Quantised>(
 /// away from zero, within an activation whose bounds are rounded half away from the zero point. What is padded does not count.
 ///
 /// Source: TensorFlow Lite's own kernel for AVERAGE_POOL_2D.
+///
+/// ```
+/// use dwsep::{Activation, Nhwc, PoolWindow, Qs8, Quantization, View, ViewMut, quantised::AveragePool};
+///
+/// let (shape, window) = (Nhwc::new(1, 2, 4, 1), PoolWindow { size: (2, 2), stride: (2, 2), same: false });
+/// let pool = AveragePool::<Qs8>::new(shape, window, Quantization::new(0.1, 0), Activation::None)?;
+/// let (input, mut means) = ([1, 2, 5, 6, 3, 5, 8, 7], [0; 2]);
+/// pool.run(View::new(&input, shape)?, ViewMut::new(&mut means, pool.output_shape())?)?;
+/// // 11 / 4 and 26 / 4.
+/// assert_eq!(means, [3, 7]);
+/// # Ok::<(), dwsep::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct AveragePool<S: Quantised> {
     windows: Windows,
