@@ -225,6 +225,11 @@ mod tests {
     }
 
     #[test]
+    fn a_shape_is_written_outermost_first() {
+        assert_eq!(alloc::format!("{}", Nhwc::new(1, 2, 3, 4)), "[1, 2, 3, 4]");
+    }
+
+    #[test]
     fn ranges_of_rows_are_within_the_batch_and_not_empty() {
         let output = Nhwc::new(2, 3, 4, 5);
         for rows in [0..6, 0..1, 5..6, 2..4] {
