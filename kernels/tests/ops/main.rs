@@ -1,9 +1,10 @@
 //! Every bad argument is refused with the error that names it, and nothing is written.
 
+use dwsep::testing::{AnyKernel, Kernel};
 use dwsep::{
-    Activation, Conv3x3, Depthwise, Error, Filter, Isa, KernelSet, Nhwc, PackedConv3x3,
-    PackedDepthwise, PackedPointwise, Padding, Pointwise, Separable, Serial, Stride, Strides, View,
-    ViewMut, global_average_pool, softmax,
+    Activation, Conv3x3, Depthwise, Error, Filter, FilterQuantization, Isa, KernelSet, Nhwc,
+    PackedConv3x3, PackedDepthwise, PackedPointwise, Padding, Pointwise, Quantization, Separable,
+    Serial, Stride, Strides, View, ViewMut, global_average_pool, softmax,
 };
 
 mod messages;
@@ -546,4 +547,40 @@ fn flushed_subnormals() {
     let filter = Filter::new(&weights, Some(&bias));
     assert_eq!(run(filter), 2.0 * small);
     assert_eq!(run(filter.flush_subnormals()), 0.0);
+}
+
+/// Nothing to refuse where the CPU has all of them; an A53 lacks some.
+#[test]
+fn a_kernel_that_this_cpu_lacks_is_refused() {
+    let one = Quantization::new(1.0, 0);
+    let quantization = FilterQuantization {
+        input: one,
+        output: one,
+        weight_scales: &[1.0],
+        weight_zero_point: 0,
+    };
+    for kernel in AnyKernel::all().filter(|kernel| !kernel.isa().is_available()) {
+        let refused = match kernel {
+            AnyKernel::F32(Kernel::Pointwise(kernel)) => {
+                PackedPointwise::pack(kernel, 1, 1, Filter::new(&[1.0], None)).err()
+            }
+            AnyKernel::F32(Kernel::Depthwise(kernel)) => {
+                PackedDepthwise::pack(kernel, 1, Filter::new(&[1.0; 9], None)).err()
+            }
+            AnyKernel::F32(Kernel::Conv3x3(kernel)) => {
+                PackedConv3x3::pack(kernel, 1, 1, Filter::new(&[1.0; 9], None)).err()
+            }
+            AnyKernel::Qs8(Kernel::Pointwise(kernel)) => {
+                PackedPointwise::pack(kernel, 1, 1, Filter::i8(&[1], None, quantization)).err()
+            }
+            _ => continue,
+        };
+        let isa = kernel.isa();
+        assert_eq!(
+            refused,
+            Some(Error::IsaUnavailable { isa }),
+            "{}",
+            kernel.name()
+        );
+    }
 }
