@@ -77,33 +77,31 @@ fn axis(
     let mut o = 0;
     while o < outputs {
         let this = taps(o);
-        // Wholly padded stretches can be long; jump over them, and over the interior, at once.
-        let run = if this.is_empty() {
-            let end = if o * stride < before {
-                (before - 2).div_ceil(stride)
+        // Of what lies wholly in the padding, and of the interior, every output has the same taps, and there can be many. Elsewhere no two in
+        // a row have.
+        let end = if this.is_empty() {
+            if o * stride < before {
+                (before - (WINDOW - 1)).div_ceil(stride)
             } else {
                 outputs
-            };
-            end.clamp(o + 1, outputs)
+            }
         } else if this == (0..WINDOW) {
-            ((size + before - WINDOW) / stride + 1).clamp(o + 1, outputs)
+            (size + before - WINDOW) / stride + 1
         } else {
             o + 1
         };
+        let end = end.min(outputs);
         let first = if this.is_empty() {
             0
         } else {
             o * stride + this.start - before
         };
-        match bands.last_mut() {
-            Some(last) if last.taps == this => last.out.end = run,
-            _ => bands.push(Band {
-                out: o..run,
-                taps: this,
-                first,
-            }),
-        }
-        o = run;
+        bands.push(Band {
+            out: o..end,
+            taps: this,
+            first,
+        });
+        o = end;
     }
     Ok(bands)
 }
@@ -249,6 +247,53 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_part_of_a_band_starts_where_its_first_output_does() {
+        for (before, stride) in [(0, 1), (1, 1), (4, 1), (0, 2), (1, 2), (5, 2)] {
+            for band in axis("h", 9, before, 4, stride).unwrap() {
+                for start in 0..12 {
+                    for end in start..12 {
+                        let out = band.out.start.max(start)..band.out.end.min(end);
+                        let first = if band.taps.is_empty() {
+                            0
+                        } else {
+                            (out.start * stride + band.taps.start).wrapping_sub(before)
+                        };
+                        let taps = band.taps.clone();
+                        let expected = (!out.is_empty()).then_some(Band { out, taps, first });
+                        assert_eq!(band.clip(&(start..end), stride), expected);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_rectangle_has_taps_in_both_directions_or_none() {
+        let padding = Padding::symmetric(4);
+        let geometry = Geometry::new(2, 3, Stride::One, padding).unwrap();
+        let input = Strides {
+            n: 600,
+            h: 30,
+            w: 1,
+        };
+        let (height, width) = geometry.output();
+        let (mut seen, mut without) = (0, 0);
+        geometry.for_each_rectangle(0..height, |rectangle| {
+            let pixels = rectangle.rows.out.len() * rectangle.cols.out.len();
+            seen += pixels;
+            let (rows, cols) = rectangle.taps();
+            assert_eq!(rows.is_empty(), cols.is_empty());
+            if rows.is_empty() {
+                assert_eq!(rectangle.input_offset(input), 0);
+                without += pixels;
+            }
+        });
+        assert_eq!(seen, height * width);
+        // Outputs whose window meets an input: one more than the input on each side.
+        assert_eq!(seen - without, (2 + 2) * (3 + 2));
     }
 
     #[test]
