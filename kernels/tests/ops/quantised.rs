@@ -235,6 +235,39 @@ fn sums_that_leave_i32() {
     }
 }
 
+/// Elements and weights both count from their zero points. The first of two channels has no sum but zero.
+#[test]
+fn sums_that_leave_i32_by_zero_points() {
+    for (weight, zw, za) in [(200, 50, 0), (3, 250, 100), (0, 255, -70), (255, 0, 126)] {
+        let of = FilterQuantization {
+            input: Quantization::new(1.0, za),
+            weight_zero_point: zw,
+            ..quantization(&[1.0])
+        };
+        let w = i32::from(weight) - zw;
+        let ends = [-128, 127].map(|element| (element - za) * w);
+        let (low, high) = (ends[0].min(ends[1]), ends[0].max(ends[1]));
+        let check = |taps: i32, pack: &dyn Fn(&[i32]) -> dwsep::Result<()>| {
+            for (bias, beyond) in [(i32::MAX - taps * high, 1), (i32::MIN - taps * low, -1)] {
+                assert_eq!(pack(&[0, bias]), Ok(()));
+                let error = Error::AccumulatorOverflow { channel: 1 };
+                assert_eq!(pack(&[0, bias + beyond]), Err(error));
+            }
+        };
+        let zero = zw as u8;
+        check(2, &|bias| {
+            let weights = [zero, zero, weight, weight];
+            let filter = Filter::<Qs8>::u8(&weights, Some(bias), of);
+            PackedPointwise::pack(kernels().pointwise(), 2, 2, filter).map(|_| ())
+        });
+        check(9, &|bias| {
+            let weights = [[zero, weight]; 9].concat();
+            let filter = Filter::<Qs8>::u8(&weights, Some(bias), of);
+            PackedDepthwise::pack(kernels().depthwise(), 2, filter).map(|_| ())
+        });
+    }
+}
+
 #[test]
 fn residuals_and_hard_swish() {
     let weights = [1; 54];

@@ -1,0 +1,142 @@
+//! Weights that are not what they are said to be, and kernels that they are not packed for.
+
+use dwsep::testing::{AnyKernel, Kernel};
+use dwsep::{
+    Activation, Error, Filter, FilterQuantization, Nhwc, PackedConv3x3, PackedDepthwise,
+    PackedPointwise, Pointwise, Quantization, Serial, View, ViewMut,
+};
+
+use crate::{MAX, kernels, mismatch, overflow, zero, zeros};
+
+#[test]
+fn packing_pointwise() {
+    let kernel = kernels().pointwise();
+    let weights = zeros();
+    let pack = |c_in, c_out, weights, bias| {
+        PackedPointwise::pack(kernel, c_in, c_out, Filter::new(weights, bias)).map(|_| ())
+    };
+    assert_eq!(
+        pack(0, 3, &weights[..0], None),
+        Err(zero("weights", "c_in"))
+    );
+    assert_eq!(
+        pack(3, 0, &weights[..0], None),
+        Err(zero("weights", "c_out"))
+    );
+    for found in [0, 5, 7] {
+        let error = mismatch("weights", "length", 6, found);
+        assert_eq!(pack(2, 3, &weights[..found], None), Err(error));
+        let error = mismatch("bias", "length", 3, found);
+        let bias = Some(&weights[..found]);
+        assert_eq!(pack(2, 3, &weights[..6], bias), Err(error));
+    }
+    assert_eq!(pack(MAX, 2, &weights, None), Err(overflow("weights")));
+    assert_eq!(
+        pack(1 << 40, 1 << 40, &weights, None),
+        Err(overflow("weights"))
+    );
+    assert_eq!(pack(2, 3, &weights[..6], Some(&weights[..3])), Ok(()));
+}
+
+#[test]
+fn packing_depthwise() {
+    let kernel = kernels().depthwise();
+    let weights = zeros();
+    let pack =
+        |c, weights, bias| PackedDepthwise::pack(kernel, c, Filter::new(weights, bias)).map(|_| ());
+    assert_eq!(pack(0, &weights[..0], None), Err(zero("weights", "c")));
+    for found in [0, 17, 19] {
+        let error = mismatch("weights", "length", 18, found);
+        assert_eq!(pack(2, &weights[..found], None), Err(error));
+        let error = mismatch("bias", "length", 2, found);
+        let bias = Some(&weights[..found]);
+        assert_eq!(pack(2, &weights[..18], bias), Err(error));
+    }
+    assert_eq!(pack(MAX / 4, &weights, None), Err(overflow("weights")));
+    assert_eq!(pack(2, &weights[..18], Some(&weights[..2])), Ok(()));
+}
+
+#[test]
+fn packing_conv3x3() {
+    let kernel = kernels().pointwise();
+    let weights = zeros();
+    let pack = |c_in, c_out, weights, bias| {
+        PackedConv3x3::pack(kernel, c_in, c_out, Filter::new(weights, bias)).map(|_| ())
+    };
+    assert_eq!(
+        pack(0, 3, &weights[..0], None),
+        Err(zero("weights", "c_in"))
+    );
+    assert_eq!(
+        pack(3, 0, &weights[..0], None),
+        Err(zero("weights", "c_out"))
+    );
+    for found in [0, 53, 55] {
+        let error = mismatch("weights", "length", 54, found);
+        assert_eq!(pack(2, 3, &weights[..found], None), Err(error));
+        let error = mismatch("bias", "length", 3, found);
+        let bias = Some(&weights[..found]);
+        assert_eq!(pack(2, 3, &weights[..54], bias), Err(error));
+    }
+    assert_eq!(pack(MAX / 9, 2, &weights, None), Err(overflow("weights")));
+    assert_eq!(pack(2, 3, &weights[..54], Some(&weights[..3])), Ok(()));
+}
+
+#[test]
+fn flushed_subnormals() {
+    let small = f32::MIN_POSITIVE / 4.0;
+    let (weights, bias) = ([small, -small, 1.0], [small]);
+    let run = |filter| {
+        let packed = PackedPointwise::pack(kernels().pointwise(), 3, 1, filter).expect("valid");
+        let shape = Nhwc::new(1, 1, 1, 3);
+        let op = Pointwise::new(&packed, shape, Activation::None).expect("valid");
+        let mut output = [0.5];
+        op.run(
+            &Serial,
+            View::new(&[2.0, 1.0, 0.0], shape).expect("valid"),
+            ViewMut::new(&mut output, op.output_shape()).expect("valid"),
+            &mut [],
+        )
+        .expect("valid");
+        output[0]
+    };
+    let filter = Filter::new(&weights, Some(&bias));
+    assert_eq!(run(filter), 2.0 * small);
+    assert_eq!(run(filter.flush_subnormals()), 0.0);
+}
+
+/// Nothing to refuse where the CPU has all of them; an A53 lacks some.
+#[test]
+fn a_kernel_that_this_cpu_lacks_is_refused() {
+    let one = Quantization::new(1.0, 0);
+    let quantization = FilterQuantization {
+        input: one,
+        output: one,
+        weight_scales: &[1.0],
+        weight_zero_point: 0,
+    };
+    for kernel in AnyKernel::all().filter(|kernel| !kernel.isa().is_available()) {
+        let refused = match kernel {
+            AnyKernel::F32(Kernel::Pointwise(kernel)) => {
+                PackedPointwise::pack(kernel, 1, 1, Filter::new(&[1.0], None)).err()
+            }
+            AnyKernel::F32(Kernel::Depthwise(kernel)) => {
+                PackedDepthwise::pack(kernel, 1, Filter::new(&[1.0; 9], None)).err()
+            }
+            AnyKernel::F32(Kernel::Conv3x3(kernel)) => {
+                PackedConv3x3::pack(kernel, 1, 1, Filter::new(&[1.0; 9], None)).err()
+            }
+            AnyKernel::Qs8(Kernel::Pointwise(kernel)) => {
+                PackedPointwise::pack(kernel, 1, 1, Filter::i8(&[1], None, quantization)).err()
+            }
+            _ => continue,
+        };
+        let isa = kernel.isa();
+        assert_eq!(
+            refused,
+            Some(Error::IsaUnavailable { isa }),
+            "{}",
+            kernel.name()
+        );
+    }
+}
