@@ -225,39 +225,44 @@ fn pairs_of_least_weights_are_marked() {
         for (k, least, marked) in [
             (16, vec![0, 8], true),
             (16, vec![7, 15], true),
+            (48, vec![18, 26], true),
             (48, vec![34, 42], true),
             (32, vec![8, 16], false),
+            (32, vec![10, 18], false),
             (32, vec![0, 16], false),
             (32, vec![0, 1, 2, 3, 4, 5, 6, 7], false),
             (16, vec![0, 9], false),
             (8, vec![0, 7], false),
         ] {
-            // Of the first column of the second panel, of which the last one is no channel.
-            let c_out = 2 * nr - 1;
-            let mut weights = vec![-127; k * c_out];
-            for i in &least {
-                weights[k * nr + i] = -128;
-            }
-            let one = Quantization::new(1.0, 0);
-            let quantization = FilterQuantization {
-                input: one,
-                output: one,
-                weight_scales: &[1.0],
-                weight_zero_point: 0,
-            };
-            let filter = Filter::i8(&weights, None, quantization);
-            let source = GemmSource {
-                c_out,
-                k,
-                segments: 1,
-                filter,
-            };
-            let panels = gemm_q8(&source, &kernel).unwrap();
-            let (first, second) = panels.data.split_at(panels.panel_bytes);
-            let found = [first, second].map(|panel| has_mark(form, nr, panel));
-            assert_eq!(found, [false, marked], "{k}, {least:?}");
-            for head in [nr - 1, 2 * nr - 1] {
-                assert_eq!(second[4 * head..][..4], [0; 4], "{k}, {least:?}");
+            // Of the last column of the first panel or the first one of the second, whose last one is no channel.
+            for channel in [nr - 1, nr] {
+                let c_out = 2 * nr - 1;
+                let mut weights = vec![-127; k * c_out];
+                for i in &least {
+                    weights[k * channel + i] = -128;
+                }
+                let one = Quantization::new(1.0, 0);
+                let quantization = FilterQuantization {
+                    input: one,
+                    output: one,
+                    weight_scales: &[1.0],
+                    weight_zero_point: 0,
+                };
+                let filter = Filter::i8(&weights, None, quantization);
+                let source = GemmSource {
+                    c_out,
+                    k,
+                    segments: 1,
+                    filter,
+                };
+                let panels = gemm_q8(&source, &kernel).unwrap();
+                let (first, second) = panels.data.split_at(panels.panel_bytes);
+                let found = [first, second].map(|panel| has_mark(form, nr, panel));
+                let expected = [marked && channel < nr, marked && channel >= nr];
+                assert_eq!(found, expected, "{k}, {least:?}");
+                for head in [nr - 1, 2 * nr - 1] {
+                    assert_eq!(second[4 * head..][..4], [0; 4], "{k}, {least:?}");
+                }
             }
         }
     }
