@@ -39,7 +39,8 @@ impl Band {
     }
 }
 
-/// One axis of a 3x3 convolution: `(size + before + after - 3) / stride + 1` outputs, grouped into bands.
+/// One axis of a 3x3 convolution: `(size + before + after - 3) / stride + 1` outputs, grouped into bands. `size` is not 0, which
+/// ops refuse before.
 fn axis(
     dim: &'static str,
     size: usize,
@@ -90,7 +91,8 @@ fn axis(
         } else {
             o + 1
         };
-        let end = end.min(outputs);
+        // At least one, which it always is: a mistake above must not make this endless.
+        let end = end.clamp(o + 1, outputs);
         let first = if this.is_empty() {
             0
         } else {

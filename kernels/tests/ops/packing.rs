@@ -1,6 +1,6 @@
 //! Weights that are not what they are said to be, and kernels that they are not packed for.
 
-use dwsep::testing::{AnyKernel, Kernel};
+use dwsep::testing::{AnyKernel, Kernel, Tested};
 use dwsep::{
     Activation, Error, Filter, FilterQuantization, Nhwc, PackedConv3x3, PackedDepthwise,
     PackedPointwise, Pointwise, Quantization, Serial, View, ViewMut,
@@ -115,21 +115,32 @@ fn a_kernel_that_this_cpu_lacks_is_refused() {
         weight_scales: &[1.0],
         weight_zero_point: 0,
     };
+    fn refused<S: Tested>(
+        kernel: Kernel<S>,
+        one: Filter<'_, S>,
+        nine: Filter<'_, S>,
+    ) -> Option<Error> {
+        match kernel {
+            Kernel::Pointwise(kernel) => PackedPointwise::pack(kernel, 1, 1, one).err(),
+            Kernel::Depthwise(kernel) => PackedDepthwise::pack(kernel, 1, nine).err(),
+            Kernel::Conv3x3(kernel) => PackedConv3x3::pack(kernel, 1, 1, nine).err(),
+            // Of two kernels that are packed for each.
+            _ => Some(Error::IsaUnavailable { isa: kernel.isa() }),
+        }
+    }
+    let floats = [1, 9].map(|len| Filter::new(&[1.0; 9][..len], None));
+    let bytes = &[1; 9];
     for kernel in AnyKernel::all().filter(|kernel| !kernel.isa().is_available()) {
         let refused = match kernel {
-            AnyKernel::F32(Kernel::Pointwise(kernel)) => {
-                PackedPointwise::pack(kernel, 1, 1, Filter::new(&[1.0], None)).err()
+            AnyKernel::F32(kernel) => refused(kernel, floats[0], floats[1]),
+            AnyKernel::Qs8(kernel) => {
+                let [one, nine] = [1, 9].map(|len| Filter::i8(&bytes[..len], None, quantization));
+                refused(kernel, one, nine)
             }
-            AnyKernel::F32(Kernel::Depthwise(kernel)) => {
-                PackedDepthwise::pack(kernel, 1, Filter::new(&[1.0; 9], None)).err()
+            AnyKernel::Qu8(kernel) => {
+                let [one, nine] = [1, 9].map(|len| Filter::i8(&bytes[..len], None, quantization));
+                refused(kernel, one, nine)
             }
-            AnyKernel::F32(Kernel::Conv3x3(kernel)) => {
-                PackedConv3x3::pack(kernel, 1, 1, Filter::new(&[1.0; 9], None)).err()
-            }
-            AnyKernel::Qs8(Kernel::Pointwise(kernel)) => {
-                PackedPointwise::pack(kernel, 1, 1, Filter::i8(&[1], None, quantization)).err()
-            }
-            _ => continue,
         };
         let isa = kernel.isa();
         assert_eq!(

@@ -69,7 +69,7 @@ fn wants<S: Quantised>(scalar: &PwKernel<S>, nr: usize, form: FormQ8) -> PwKerne
     }
 }
 
-/// Forms of one product a word, of each kind of word and length of step that a kernel of some architecture has.
+/// Forms of one product a word, of each kind of word and length of step that a kernel of some architecture has, and of the shortest step.
 const FORMS: [(usize, usize, Word); 7] = [
     (4, 1, Word::Centred),
     (8, 2, Word::Centred),
@@ -129,6 +129,17 @@ fn adds_up<S: Quantised>(scalar: &PwKernel<S>) {
                     filter,
                 };
                 let panels = gemm_q8(&source, &kernel).unwrap();
+                let segment = k / segments;
+                let centred = zw == if unsigned { 128 } else { 0 };
+                let room = if windows && centred {
+                    segment.next_multiple_of(kr)
+                } else {
+                    segment
+                };
+                assert_eq!(
+                    panels.segment_rows, room,
+                    "{word:?} {kr}, k {k} in {segments}"
+                );
                 let epilogue = EpilogueQ8::new::<S>(Activation::None, &panels.params).unwrap();
                 let row: Vec<u8> = (0..k).map(|_| random()).collect();
                 // Elements, and weights, of which the zero points are said in the same domain.
