@@ -1,41 +1,52 @@
 //! Weights that are not what they are said to be, and kernels that they are not packed for.
 
-use dwsep::testing::{AnyKernel, Kernel, Tested};
+use dwsep::testing::{AnyKernel, Kernel, Op, Tested};
 use dwsep::{
-    Activation, Error, Filter, FilterQuantization, Nhwc, PackedConv3x3, PackedDepthwise,
-    PackedPointwise, Pointwise, Quantization, Serial, View, ViewMut,
+    Activation, Error, F32, Filter, Nhwc, PackedConv3x3, PackedDepthwise, PackedPointwise,
+    Pointwise, Serial, View, ViewMut,
 };
 
+use crate::quantised::quantization;
 use crate::{MAX, kernels, mismatch, overflow, zero, zeros};
+
+/// Weights `[c_out, taps, c_in]`.
+fn packing_of(taps: usize, pack: impl Fn(usize, usize, Filter<'_, F32>) -> dwsep::Result<()>) {
+    let data = zeros();
+    let pack = |c_in, c_out, weights, bias| pack(c_in, c_out, Filter::new(weights, bias));
+    for (c_in, c_out, dim) in [(0, 3, "c_in"), (3, 0, "c_out")] {
+        assert_eq!(
+            pack(c_in, c_out, &data[..0], None),
+            Err(zero("weights", dim))
+        );
+    }
+    let len = 6 * taps;
+    for found in [0, len - 1, len + 1] {
+        let error = mismatch("weights", "length", len, found);
+        assert_eq!(pack(2, 3, &data[..found], None), Err(error));
+        let error = mismatch("bias", "length", 3, found);
+        let bias = Some(&data[..found]);
+        assert_eq!(pack(2, 3, &data[..len], bias), Err(error));
+    }
+    for (c_in, c_out) in [(MAX / taps, 2), (1 << 40, 1 << 40)] {
+        assert_eq!(pack(c_in, c_out, &data, None), Err(overflow("weights")));
+    }
+    assert_eq!(pack(2, 3, &data[..len], Some(&data[..3])), Ok(()));
+}
 
 #[test]
 fn packing_pointwise() {
     let kernel = kernels().pointwise();
-    let weights = zeros();
-    let pack = |c_in, c_out, weights, bias| {
-        PackedPointwise::pack(kernel, c_in, c_out, Filter::new(weights, bias)).map(|_| ())
-    };
-    assert_eq!(
-        pack(0, 3, &weights[..0], None),
-        Err(zero("weights", "c_in"))
-    );
-    assert_eq!(
-        pack(3, 0, &weights[..0], None),
-        Err(zero("weights", "c_out"))
-    );
-    for found in [0, 5, 7] {
-        let error = mismatch("weights", "length", 6, found);
-        assert_eq!(pack(2, 3, &weights[..found], None), Err(error));
-        let error = mismatch("bias", "length", 3, found);
-        let bias = Some(&weights[..found]);
-        assert_eq!(pack(2, 3, &weights[..6], bias), Err(error));
-    }
-    assert_eq!(pack(MAX, 2, &weights, None), Err(overflow("weights")));
-    assert_eq!(
-        pack(1 << 40, 1 << 40, &weights, None),
-        Err(overflow("weights"))
-    );
-    assert_eq!(pack(2, 3, &weights[..6], Some(&weights[..3])), Ok(()));
+    packing_of(1, |c_in, c_out, filter| {
+        PackedPointwise::pack(kernel, c_in, c_out, filter).map(|_| ())
+    });
+}
+
+#[test]
+fn packing_conv3x3() {
+    let kernel = kernels().pointwise();
+    packing_of(9, |c_in, c_out, filter| {
+        PackedConv3x3::pack(kernel, c_in, c_out, filter).map(|_| ())
+    });
 }
 
 #[test]
@@ -54,32 +65,6 @@ fn packing_depthwise() {
     }
     assert_eq!(pack(MAX / 4, &weights, None), Err(overflow("weights")));
     assert_eq!(pack(2, &weights[..18], Some(&weights[..2])), Ok(()));
-}
-
-#[test]
-fn packing_conv3x3() {
-    let kernel = kernels().pointwise();
-    let weights = zeros();
-    let pack = |c_in, c_out, weights, bias| {
-        PackedConv3x3::pack(kernel, c_in, c_out, Filter::new(weights, bias)).map(|_| ())
-    };
-    assert_eq!(
-        pack(0, 3, &weights[..0], None),
-        Err(zero("weights", "c_in"))
-    );
-    assert_eq!(
-        pack(3, 0, &weights[..0], None),
-        Err(zero("weights", "c_out"))
-    );
-    for found in [0, 53, 55] {
-        let error = mismatch("weights", "length", 54, found);
-        assert_eq!(pack(2, 3, &weights[..found], None), Err(error));
-        let error = mismatch("bias", "length", 3, found);
-        let bias = Some(&weights[..found]);
-        assert_eq!(pack(2, 3, &weights[..54], bias), Err(error));
-    }
-    assert_eq!(pack(MAX / 9, 2, &weights, None), Err(overflow("weights")));
-    assert_eq!(pack(2, 3, &weights[..54], Some(&weights[..3])), Ok(()));
 }
 
 #[test]
@@ -108,13 +93,6 @@ fn flushed_subnormals() {
 /// Nothing to refuse where the CPU has all of them; an A53 lacks some.
 #[test]
 fn a_kernel_that_this_cpu_lacks_is_refused() {
-    let one = Quantization::new(1.0, 0);
-    let quantization = FilterQuantization {
-        input: one,
-        output: one,
-        weight_scales: &[1.0],
-        weight_zero_point: 0,
-    };
     fn refused<S: Tested>(
         kernel: Kernel<S>,
         one: Filter<'_, S>,
@@ -124,21 +102,23 @@ fn a_kernel_that_this_cpu_lacks_is_refused() {
             Kernel::Pointwise(kernel) => PackedPointwise::pack(kernel, 1, 1, one).err(),
             Kernel::Depthwise(kernel) => PackedDepthwise::pack(kernel, 1, nine).err(),
             Kernel::Conv3x3(kernel) => PackedConv3x3::pack(kernel, 1, 1, nine).err(),
-            // Of two kernels that are packed for each.
-            _ => Some(Error::IsaUnavailable { isa: kernel.isa() }),
+            Kernel::Separable(..) => unreachable!("of two kernels, each of which is packed for"),
         }
     }
     let floats = [1, 9].map(|len| Filter::new(&[1.0; 9][..len], None));
     let bytes = &[1; 9];
-    for kernel in AnyKernel::all().filter(|kernel| !kernel.isa().is_available()) {
+    let lacking = AnyKernel::all().filter(|kernel| !kernel.isa().is_available());
+    for kernel in lacking.filter(|kernel| kernel.op() != Op::Separable) {
         let refused = match kernel {
             AnyKernel::F32(kernel) => refused(kernel, floats[0], floats[1]),
             AnyKernel::Qs8(kernel) => {
-                let [one, nine] = [1, 9].map(|len| Filter::i8(&bytes[..len], None, quantization));
+                let [one, nine] =
+                    [1, 9].map(|len| Filter::i8(&bytes[..len], None, quantization(&[1.0])));
                 refused(kernel, one, nine)
             }
             AnyKernel::Qu8(kernel) => {
-                let [one, nine] = [1, 9].map(|len| Filter::i8(&bytes[..len], None, quantization));
+                let [one, nine] =
+                    [1, 9].map(|len| Filter::i8(&bytes[..len], None, quantization(&[1.0])));
                 refused(kernel, one, nine)
             }
         };

@@ -8,7 +8,7 @@ use super::*;
 
 const UNIT: Quantization = Quantization::new(1.0, 0);
 
-fn quantization(weight_scales: &[f32]) -> FilterQuantization<'_> {
+pub(crate) fn quantization(weight_scales: &[f32]) -> FilterQuantization<'_> {
     FilterQuantization {
         input: UNIT,
         output: UNIT,
