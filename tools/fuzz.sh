@@ -84,7 +84,15 @@ for fuzzed in "${targets[@]}"; do
         found=1
         printf 'fuzz: %-12s FAILED, exit status %s, %s executions; the end of its output:\n' "$fuzzed" "$status" "${runs:-no}"
         tail -n 60 "$log" | sed 's/^/    /'
-        echo "fuzz: to see it again: cargo +nightly fuzz run --features targets $fuzzed fuzz/artifacts/$fuzzed/FILE"
+        # At the end, for where no more of the output is kept than that, and nothing of the machine: what it was, and the input.
+        grep -A 2 -E 'panicked at|ERROR: |runtime error' "$log" | cut -c 1-1000 | sed 's/^/    /' || true
+        sed -n 's/.*Test unit written to //p' "$log" | while IFS= read -r input; do
+            echo "fuzz: to see it again: cargo +nightly fuzz run --features targets $fuzzed $input"
+            if [ "$(wc -c <"$input")" -le 16384 ]; then
+                echo "fuzz: and elsewhere, after base64 -d | gunzip:"
+                gzip -9 <"$input" | base64
+            fi
+        done
     fi
 done
 exit $found
