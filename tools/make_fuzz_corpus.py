@@ -119,6 +119,8 @@ def photographs() -> dict[str, bytes]:
     add("gif_large", large.quantize(2), "GIF")
     add("tiff_large", large, "TIFF", compression="tiff_adobe_deflate")
     files["broken_ppm_huge"] = b"P6 100000 100000 255\nxyz"
+    # A decoder quotes it in its message.
+    files["broken_pam_line"] = b"P7\nWIDTH 1\n" + b"Y" * 2000 + b" 1\nENDHDR\n"
     files["broken_png_cut"] = files["png_rgb"][:-40]
     files["broken_jpeg_cut"] = files["jpeg_420"][:-40]
     return files

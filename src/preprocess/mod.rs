@@ -10,15 +10,17 @@
 mod jpeg;
 mod webp;
 
+use std::fmt;
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
-use anyhow::{Context, Error, Result, anyhow, bail, ensure};
+use anyhow::{Context, Error, Result, bail, ensure};
 use image::imageops::interpolate_bilinear;
 use image::metadata::Orientation;
 use image::{
-    DynamicImage, GenericImageView, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage,
+    DynamicImage, GenericImageView, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
+    RgbImage,
 };
 
 /// The largest file that is read, in bytes.
@@ -26,6 +28,8 @@ const MAX_FILE: u64 = 256 << 20;
 /// The largest image that is decoded, in bytes of its pixels as the file has them and as RGB8: 134 megapixels. Decoders need room beside
 /// the pixels: it is twice as much in all.
 const MAX_DECODED: u64 = 384 << 20;
+/// Of a decoder's message, which may quote the file, this many bytes are shown.
+const MESSAGE: usize = 300;
 
 /// Whether the name of the file says that it is an image that [`load`] can decode.
 pub fn is_image(path: &Path) -> bool {
@@ -127,9 +131,28 @@ fn beside(format: ImageFormat, bytes: &[u8], width: u32, height: u32) -> u64 {
     }
 }
 
-/// The message of an image error repeats its causes'.
-fn explain(error: image::ImageError) -> Error {
-    anyhow!("{error}")
+/// The message of a decoder, which repeats its causes', as one line. Some quote what a file has, which may be all of it: what is beyond
+/// [`MESSAGE`] is not even made.
+fn explain(error: ImageError) -> Error {
+    struct Line(String);
+
+    impl fmt::Write for Line {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            for c in text.chars() {
+                if self.0.len() + c.len_utf8() > MESSAGE {
+                    self.0.push_str("...");
+                    return Err(fmt::Error);
+                }
+                self.0.push(if c.is_control() { ' ' } else { c });
+            }
+            Ok(())
+        }
+    }
+
+    let mut line = Line(String::new());
+    // An error says that it was cut.
+    let _ = fmt::write(&mut line, format_args!("{error}"));
+    Error::msg(line.0)
 }
 
 fn crop_and_resize(image: &RgbImage, side: u32) -> Result<RgbImage> {

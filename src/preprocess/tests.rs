@@ -379,3 +379,23 @@ fn bombs_are_refused() {
     assert!(error(b"P5 12000 12000 255\nxyz").starts_with("12000 x 12000 pixels, 432000000 bytes"));
     assert!(error(b"P6 0 5 255\n").contains('0'));
 }
+
+/// Some decoders say what they read: of it a message has the beginning, on one line.
+#[test]
+fn a_message_quotes_little_of_a_file() {
+    for header in [
+        "P7\nWIDTH ",
+        "P7\nWIDTH 1\n",
+        "P7\nHEIGHT 1\nWIDTH 1\nDEPTH 1\nMAXVAL 255\nTUPLTYPE ",
+    ] {
+        let message = |text: &str| error([header, text, "\nENDHDR\nx"].concat().as_bytes());
+        let found = message(&"9".repeat(1 << 20));
+        assert!(found.len() <= MESSAGE + 3, "{} bytes", found.len());
+        assert!(found.ends_with("999..."), "{found}");
+        let found = message("one\u{b}\u{1b}[31m");
+        assert!(
+            found.contains("one") && !found.contains(char::is_control) && !found.ends_with("..."),
+            "{found:?}"
+        );
+    }
+}
