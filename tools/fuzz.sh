@@ -5,7 +5,7 @@
 #   tools/fuzz.sh 600 tflite image     these
 #
 # All targets are built at once, from what tools/sanitize.sh has compiled if it has run; then as many run at a time as there are CPUs, or
-# FUZZ_JOBS. The targets are the files of fuzz/fuzz_targets, in the form of cargo-fuzz, which is not needed.
+# FUZZ_JOBS. FUZZ_SEED gives the same inputs again, as far as the time lasts; without it they are others each time. The targets are the files of fuzz/fuzz_targets, in the form of cargo-fuzz, which is not needed.
 #
 # What is found lies in fuzz/artifacts/TARGET afterwards. To see it again:
 #
@@ -57,7 +57,7 @@ run() { # TARGET
     local request=16
     if [ "$fuzzed" = image ]; then request=257; fi
     "$programs/$fuzzed" "$corpus" -artifact_prefix="fuzz/artifacts/$fuzzed/" \
-        -max_total_time="$seconds" -max_len=65536 -timeout=25 -malloc_limit_mb="$request" -rss_limit_mb=2048 \
+        -seed="${FUZZ_SEED:-0}" -max_total_time="$seconds" -max_len=65536 -timeout=25 -malloc_limit_mb="$request" -rss_limit_mb=2048 \
         -print_final_stats=1 >"$scratch/$fuzzed.log" 2>&1 || status=$?
     echo "$status" >"$scratch/$fuzzed.status"
 }

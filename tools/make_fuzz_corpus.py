@@ -121,9 +121,19 @@ def photographs() -> dict[str, bytes]:
     files["broken_ppm_huge"] = b"P6 100000 100000 255\nxyz"
     # A decoder quotes it in its message.
     files["broken_pam_line"] = b"P7\nWIDTH 1\n" + b"Y" * 2000 + b" 1\nENDHDR\n"
+    # A decoder that does not look panics.
+    files["broken_png_palette"] = broken_palette(files["png_palette"])
     files["broken_png_cut"] = files["png_rgb"][:-40]
     files["broken_jpeg_cut"] = files["jpeg_420"][:-40]
     return files
+
+
+def broken_palette(png: bytes) -> bytes:
+    """A PNG file whose palette has a byte more than whole colours."""
+    at = png.index(b"PLTE")
+    length = struct.unpack(">I", png[at - 4 : at])[0]
+    chunk = png[at : at + 4 + length] + b"\0"
+    return png[: at - 4] + struct.pack(">I", length + 1) + chunk + struct.pack(">I", zlib.crc32(chunk)) + png[at + 8 + length :]
 
 
 def interlaced(image: Image.Image) -> bytes:

@@ -8,11 +8,13 @@
 //! Files come from strangers: see [`MAX_FILE`] and [`MAX_DECODED`]. The target `image` of `fuzz/` includes this module.
 
 mod jpeg;
+mod png;
 mod webp;
 
 use std::fmt;
 use std::fs::File;
 use std::io::{Cursor, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use anyhow::{Context, Error, Result, bail, ensure};
@@ -55,11 +57,17 @@ pub fn load(path: &Path, side: u32) -> Result<RgbImage> {
 /// As [`load`], of a file in memory, whose image has up to `most` bytes of pixels.
 pub fn from_bytes(bytes: &[u8], side: u32, most: u64) -> Result<RgbImage> {
     ensure!(!bytes.is_empty(), "the file is empty");
-    let (image, orientation) = decode(bytes, most)?;
+    let (image, orientation) = fenced(|| decode(bytes, most))?;
     let mut image = DynamicImage::ImageRgb8(crop_and_resize(&image.into_rgb8(), side)?);
     // Crop and interpolation are symmetric: turning what is left is the same as turning the whole photograph, and cheaper.
     image.apply_orientation(orientation);
     Ok(image.into_rgb8())
+}
+
+/// A panic of a decoder, which none should have and one had, is an error of its file and not the end of the program. Fuzzing does not get here.
+fn fenced<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| bail!("the decoder of this format panicked"))
 }
 
 /// `[1, H, W, 3]` as the network takes it, -1 for black and 1 for white.
@@ -78,6 +86,9 @@ pub fn decode(bytes: &[u8], most: u64) -> Result<(DynamicImage, Orientation)> {
     let mut limits = Limits::default();
     limits.max_alloc = Some(2 * most);
     reader.limits(limits);
+    if format == ImageFormat::Png {
+        png::check_palettes(bytes)?;
+    }
 
     let mut decoder = reader.into_decoder().map_err(explain)?;
     let (width, height) = decoder.dimensions();

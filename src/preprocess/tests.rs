@@ -399,3 +399,47 @@ fn a_message_quotes_little_of_a_file() {
         );
     }
 }
+
+/// At two bytes of a colour `png` 0.18.1 panics.
+#[test]
+fn a_palette_of_parts_of_colours_is_refused() {
+    let with_palette = |len: usize| {
+        let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+        // 1 x 1 pixels, an index of 8 bits each.
+        let header = [0, 0, 0, 1, 0, 0, 0, 1, 8, 3, 0, 0, 0];
+        // Not compressed: a byte for the filter, and the index.
+        let pixels = [0x78, 1, 1, 2, 0, 0xfd, 0xff, 0, 0, 0, 2, 0, 1];
+        let palette = vec![7; len];
+        for (name, content) in [
+            (b"IHDR", &header[..]),
+            (b"PLTE", &palette),
+            (b"IDAT", &pixels),
+            (b"IEND", &[]),
+        ] {
+            let chunk = [name, content].concat();
+            png.extend((content.len() as u32).to_be_bytes());
+            png.extend(&chunk);
+            png.extend(crc32(&chunk).to_be_bytes());
+        }
+        png
+    };
+    for len in [3, 6, 768] {
+        let found = from_bytes(&with_palette(len), 1).unwrap();
+        assert_eq!(found.get_pixel(0, 0).0, [7; 3]);
+    }
+    for len in [4, 5, 8, 767] {
+        assert_eq!(
+            error(&with_palette(len)),
+            format!("the palette has {len} bytes, expected a multiple of 3")
+        );
+    }
+}
+
+#[test]
+fn a_panic_of_a_decoder_is_an_error() {
+    let found = fenced::<()>(|| panic!("of a test"));
+    assert_eq!(
+        found.unwrap_err().to_string(),
+        "the decoder of this format panicked"
+    );
+}
