@@ -5,7 +5,8 @@
 #   tools/fuzz.sh 600 tflite image     these
 #
 # All targets are built at once, from what tools/sanitize.sh has compiled if it has run; then as many run at a time as there are CPUs, or
-# FUZZ_JOBS. FUZZ_SEED gives the same inputs again, as far as the time lasts; without it they are others each time. The targets are the files of fuzz/fuzz_targets, in the form of cargo-fuzz, which is not needed.
+# FUZZ_JOBS. FUZZ_SEED=1, say, gives the same inputs again, as far as the time lasts; without it they are others each time. The targets are
+# the files of fuzz/fuzz_targets, in the form of cargo-fuzz, which is not needed.
 #
 # What is found lies in fuzz/artifacts/TARGET afterwards. To see it again:
 #
