@@ -15,8 +15,3 @@ pub fn test_cases() -> Result<Option<u32>, String> {
 pub fn few_cases() -> Result<bool, String> {
     Ok(test_cases()?.is_some_and(|cases| cases < 64))
 }
-
-/// Whether the fewest that say anything are asked for: by ThreadSanitizer, which takes a thousand times as long.
-pub fn fewest_cases() -> Result<bool, String> {
-    Ok(test_cases()?.is_some_and(|cases| cases < 8))
-}
