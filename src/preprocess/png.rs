@@ -21,6 +21,9 @@ pub fn check_palettes(bytes: &[u8]) -> Result<()> {
             name != *b"PLTE" || len.is_multiple_of(3),
             "the palette has {len} bytes, expected a multiple of 3"
         );
+        if name == *b"IEND" {
+            break;
+        }
         let next = (len as usize).saturating_add(CHECKSUM);
         rest = behind.get(next..).unwrap_or_default();
     }

@@ -427,6 +427,9 @@ fn a_palette_of_parts_of_colours_is_refused() {
         let found = from_bytes(&with_palette(len), 1).unwrap();
         assert_eq!(found.get_pixel(0, 0).0, [7; 3]);
     }
+    // Behind the end of the image there may be anything.
+    let behind = [with_palette(3), b"\0\0\0\x04PLTE".to_vec()].concat();
+    assert!(from_bytes(&behind, 1).is_ok());
     for len in [4, 5, 8, 767] {
         assert_eq!(
             error(&with_palette(len)),
